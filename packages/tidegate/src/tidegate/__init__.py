@@ -1,0 +1,1 @@
+"""Makes Alembic migrations an operator's explicit decision, and makes them safe."""

@@ -1,0 +1,1 @@
+"""A self-hosted expense service for households and small companies."""

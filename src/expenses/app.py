@@ -1,0 +1,34 @@
+"""Puts the service together: settings, engine, routers, error answers, the schema gate."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from expenses.config import Settings
+from expenses.db import create_engine
+from expenses.http import install_error_handlers, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application. Reads the environment unless `settings` are given; opens nothing until it starts."""
+    settings = settings or Settings.load()
+    app = FastAPI(title="expenses", version="0.1.0", lifespan=_lifespan, docs_url="/api/docs", redoc_url=None)
+    app.state.settings = settings
+    app.state.engine = create_engine(settings)
+    app.state.clock = utc_now
+    install_error_handlers(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await app.state.engine.dispose()

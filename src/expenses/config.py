@@ -1,0 +1,72 @@
+"""What the operator says: every setting of the service, read from the environment by `Settings()`.
+
+Every secret can also come from a file, named by the same variable with `_FILE` behind it. Reading happens
+in `create_app()` and in the command line, never on import.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from expenses.errors import ConfigurationError
+
+SECRET_VARIABLES = ("DATABASE_URL", "POSTGRES_PASSWORD")
+"""Variables that may be given as `NAME_FILE` instead, the path of a file that holds the value."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Raises `ConfigurationError` when a secret is given twice or cannot be read."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; built from `POSTGRES_*` if unset")
+    postgres_user: str = "expense_admin"
+    postgres_password: SecretStr | None = None
+    postgres_db: str = "expenses"
+    postgres_host: str = "db"
+    postgres_port: int = 5432
+    database_pool_size: int = Field(default=10, ge=1, le=200, description="Connections kept open per process")
+    registration: Literal["open", "closed"] = Field(default="closed", description="Who may create an account on the page")
+    secure_cookies: bool = Field(default=True, description="Send the session cookie over HTTPS only")
+    log_format: Literal["json", "console"] = "json"
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process, secrets read from their files where `NAME_FILE` says so."""
+        given = {name.lower(): value for name in SECRET_VARIABLES if (value := _secret(name)) is not None}
+        return cls(**given)  # type: ignore[arg-type]  # pydantic validates what the environment holds
+
+    @model_validator(mode="after")
+    def _has_a_way_to_the_database(self) -> Self:
+        if self.database_url is None and self.postgres_password is None:
+            raise ConfigurationError("neither `DATABASE_URL` nor `POSTGRES_PASSWORD` is set")
+        return self
+
+    def sqlalchemy_url(self) -> str:
+        """The database URL for SQLAlchemy's asyncpg dialect. It holds the password: never log it."""
+        if self.database_url is not None:
+            _, _, rest = self.database_url.get_secret_value().partition("://")
+            return f"postgresql+asyncpg://{rest}"
+        password = self.postgres_password.get_secret_value() if self.postgres_password else ""
+        return (
+            f"postgresql+asyncpg://{quote(self.postgres_user, safe='')}:{quote(password, safe='')}"
+            f"@{self.postgres_host}:{self.postgres_port}/{quote(self.postgres_db, safe='')}"
+        )
+
+
+def _secret(name: str) -> str | None:
+    value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if value and path:
+        raise ConfigurationError(f"both `{name}` and `{name}_FILE` are set; keep one of them")
+    if not path:
+        return value or None
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as exc:
+        raise ConfigurationError(f"cannot read the file that `{name}_FILE` names: {exc.strerror}") from exc

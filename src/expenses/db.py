@@ -1,0 +1,59 @@
+"""The way to PostgreSQL: the table registry, the engine, and the two ways to use a connection.
+
+A request reads on a connection in autocommit mode, which costs one round trip a query. What it writes
+stands in one `async with transaction(session)` in one service function, so the commit has succeeded
+before the response exists.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from expenses.config import Settings
+
+Session = AsyncConnection
+"""What a service and a query take as their first argument: one connection, in autocommit mode unless in `transaction`."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    },
+)
+"""All tables of the service; each noun's `tables.py` adds its own. `alembic check` compares it with the migrations."""
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    """An engine whose connections start in autocommit mode; nothing is opened yet."""
+    return create_async_engine(
+        settings.sqlalchemy_url(),
+        isolation_level="AUTOCOMMIT",
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        connect_args={"timeout": 5, "server_settings": {"application_name": "expenses"}},
+    )
+
+
+@asynccontextmanager
+async def transaction(session: Session) -> AsyncIterator[None]:
+    """One database transaction on this connection: commits when the block ends, rolls back when it raises."""
+    if session.in_transaction():
+        await session.rollback()  # ends SQLAlchemy's own bookkeeping of autocommit reads; sends nothing to the server
+    await session.execution_options(isolation_level="READ COMMITTED")
+    try:
+        async with session.begin():
+            yield
+    finally:
+        await session.execution_options(isolation_level="AUTOCOMMIT")

