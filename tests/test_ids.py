@@ -1,0 +1,21 @@
+from datetime import UTC, datetime, timedelta
+
+from expenses.ids import uuid7
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def test_an_id_is_a_version_7_uuid_of_its_millisecond() -> None:
+    made = uuid7(NOON)
+    assert made.version == 7
+    assert made.variant == "specified in RFC 4122"
+    assert made.int >> 80 == int(NOON.timestamp() * 1000)
+
+
+def test_ids_sort_by_the_microsecond_they_were_made_at() -> None:
+    made = [uuid7(NOON + timedelta(microseconds=n)) for n in range(2000)]
+    assert made == sorted(made)
+
+
+def test_ids_of_the_same_moment_differ() -> None:
+    assert len({uuid7(NOON) for _ in range(1000)}) == 1000
