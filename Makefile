@@ -1,0 +1,74 @@
+# The only list of verbs: `make` alone prints it. Every verb sets up what it needs by itself.
+#
+# What a verb takes is given behind it, for example `make run PORT=9000` or `make test ARGS='-k money'`.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+ARGS ?=
+NAME ?=
+
+# `.venv` counts as missing when it was copied from elsewhere or its Python has gone.
+SYNCED := .venv/.synced
+ifneq ($(shell test -x $(PYTHON) && cat $(SYNCED) 2>/dev/null),$(shell pwd -P))
+$(SYNCED): FORCE
+endif
+$(SYNCED): uv.lock pyproject.toml packages/tidegate/pyproject.toml tools/setup.sh
+	@sh tools/setup.sh
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(SYNCED) ## Serve the application on a PostgreSQL of its own [PORT=8000] [DEMO=1 for a year of sample expenses]
+	@$(PYTHON) -m tools.run
+
+.PHONY: test
+test: $(SYNCED) ## Run all tests that need no container engine and no browser [ARGS=…]
+	@$(PYTEST) -n 2 -m 'not stack and not browser and not fresh' --junitxml=.reports/test.xml $(ARGS)
+
+.PHONY: test-fresh
+test-fresh: $(SYNCED) ## Set up from nothing, as on a machine with only Python and make [ARGS=…]
+	@$(PYTEST) -m fresh --junitxml=.reports/test-fresh.xml tests/repository $(ARGS)
+
+.PHONY: test-stack
+test-stack: $(SYNCED) ## Run the deployment commands in real containers [ARGS=…]
+	@$(PYTEST) -m stack --junitxml=.reports/test-stack.xml tests/stack $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(SYNCED) ## Drive the pages in real Chromium [ARGS=…]
+	@$(PYTEST) -m browser --junitxml=.reports/test-browser.xml tests/browser $(ARGS)
+
+.PHONY: test-tidegate-wheel
+test-tidegate-wheel: $(SYNCED) ## Run tidegate's tests against its built wheel in an empty environment [ARGS=…]
+	@$(PYTHON) -m tools.wheel --junitxml=$(CURDIR)/.reports/test-tidegate-wheel.xml $(ARGS)
+
+.PHONY: check
+check: $(SYNCED) ## Check format, lint, types, imports, migrations against tables, shell scripts
+	@$(PYTHON) -m tools.check
+
+.PHONY: format
+format: $(SYNCED) ## Format the code, and mend what the linter can mend
+	@$(PYTHON) -m ruff check --fix --quiet --exit-zero .
+	@$(PYTHON) -m ruff format .
+
+.PHONY: migration
+migration: $(SYNCED) ## Write a new migration from the tables as they now are: NAME='add receipts'
+	@$(PYTHON) -m tools.migration "$(NAME)"
+
+.PHONY: bench
+bench: $(SYNCED) ## Measure every claim in benchmarks/ against its rival
+	@for claim in benchmarks/*.py; do echo "== $$claim"; $(PYTHON) "$$claim" || exit 1; done
+
+.PHONY: clean
+clean: ## Remove what the verbs made, except the data that `make run` keeps in .data/
+	@rm -rf .venv .uv .reports dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
