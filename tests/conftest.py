@@ -1,17 +1,44 @@
-"""One PostgreSQL for the whole test run, and a fresh, migrated database for each test that asks for one."""
+"""One PostgreSQL for the whole test run, and for each test that asks: a fresh, migrated database, the service on it,
+a clock to turn, and people who have signed up (`tests.people`).
+
+Async tests say `pytestmark = pytest.mark.anyio`.
+"""
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import psycopg2
 import pytest
-
+from tests.people import Clock
 from tools.postgres import Cluster, temporary_cluster
 
+from expenses.app import create_app
+from expenses.config import Settings
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from fastapi import FastAPI
+
+    from expenses.db import Session
+
+ROOT = Path(__file__).parent.parent
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of async tests."""
+    return "asyncio"
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +50,63 @@ def cluster() -> Iterator[Cluster]:
     finally:
         server.stop()
         shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template_database(cluster: Cluster) -> str:
+    """Name of a database at the head of the migrations, made the way an operator makes it. Nobody connects to it."""
+    name = "migrated_template"
+    execute(cluster.url, f"CREATE DATABASE {name}")
+    environment = os.environ | {"DATABASE_URL": cluster.database_url(name)}
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"`alembic upgrade head` failed:\n{done.stdout}{done.stderr}", pytrace=False)
+    return name
+
+
+@pytest.fixture
+def database(cluster: Cluster, template_database: str) -> Iterator[str]:
+    """URL, without a driver name, of a migrated database that only this test uses."""
+    name = f"test_{next(_numbers)}"
+    execute(cluster.url, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield cluster.database_url(name)
+    execute(cluster.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database: str) -> Settings:
+    """What the operator of the service under test says: anyone may register, cookies go over HTTPS only."""
+    return Settings(database_url=database, registration="open", secure_cookies=True)  # type: ignore[arg-type]  # pydantic makes the secret
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the service under test; it stands still until the test turns it."""
+    return Clock()
+
+
+@pytest.fixture
+async def app(settings: Settings, clock: Clock) -> AsyncIterator[FastAPI]:
+    """The service on the test's own database, started."""
+    app = create_app(settings)
+    app.state.clock = clock
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody nobody knows, in front of the service."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://testserver") as client:
+        yield client
+
+
+@pytest.fixture
+async def session(app: FastAPI) -> AsyncIterator[Session]:
+    """A connection as services and queries take it, beside those of the requests."""
+    async with app.state.engine.connect() as connection:
+        yield connection
 
 
 def execute(url: str, statement: str) -> None:

@@ -1,5 +1,7 @@
 """All tables of the service in one place, for Alembic: importing this fills `metadata`."""
 
+from expenses.accounts import tables as accounts
 from expenses.db import metadata
+from expenses.workspaces import tables as workspaces
 
-__all__ = ["metadata"]
+__all__ = ["accounts", "metadata", "workspaces"]
