@@ -2,6 +2,7 @@
 
 from expenses.accounts import tables as accounts
 from expenses.db import metadata
+from expenses.ledger import tables as ledger
 from expenses.workspaces import tables as workspaces
 
-__all__ = ["accounts", "metadata", "workspaces"]
+__all__ = ["accounts", "ledger", "metadata", "workspaces"]

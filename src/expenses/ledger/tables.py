@@ -1,0 +1,123 @@
+"""The tables of the ledger. Every key begins with the workspace, so that workspaces can live on different shards."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from expenses.accounts.tables import user_account
+from expenses.db import metadata
+from expenses.workspaces.tables import workspace
+
+currency = Table(
+    "currency",
+    metadata,
+    Column("code", CHAR(3), primary_key=True),
+    Column("exponent", SmallInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("withdrawn_on", Date),
+    CheckConstraint("exponent BETWEEN 0 AND 4", name="exponent"),
+)
+"""The same rows as `expenses.currencies`, for the foreign key and for whoever reads the database without us."""
+
+category = Table(
+    "category",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspace.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("parent_id", Uuid),
+    Column("name", Text, nullable=False),
+    Column("color", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("archived_at", DateTime(timezone=True)),
+    ForeignKeyConstraint(["workspace_id", "parent_id"], ["category.workspace_id", "category.id"]),
+    CheckConstraint("parent_id <> id", name="parent"),
+    CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name"),
+    CheckConstraint("color ~ '^#[0-9a-f]{6}$'", name="color"),
+)
+Index(
+    "category_sibling_key",
+    category.c.workspace_id,
+    category.c.parent_id,
+    func.lower(category.c.name),
+    unique=True,
+    postgresql_where=category.c.archived_at.is_(None),
+    postgresql_nulls_not_distinct=True,
+)
+
+expense = Table(
+    "expense",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspace.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("spent_on", Date, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", CHAR(3), ForeignKey(currency.c.code), nullable=False),
+    Column("merchant", Text, nullable=False),
+    Column("category_id", Uuid),
+    Column("note", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("payer_id", Uuid, ForeignKey(user_account.c.id)),
+    Column("version", Integer, nullable=False),
+    Column("created_by", Uuid, ForeignKey(user_account.c.id), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("deleted_at", DateTime(timezone=True)),
+    ForeignKeyConstraint(["workspace_id", "category_id"], ["category.workspace_id", "category.id"]),
+    CheckConstraint("spent_on BETWEEN '1900-01-01' AND '2199-12-31'", name="spent_on"),
+    CheckConstraint("amount_minor BETWEEN -1000000000000000 AND 1000000000000000", name="amount_minor"),
+    CheckConstraint("char_length(merchant) BETWEEN 1 AND 200", name="merchant"),
+    CheckConstraint("char_length(note) <= 10000", name="note"),
+    CheckConstraint("cardinality(tags) <= 20", name="tags"),
+)
+_alive = expense.c.deleted_at.is_(None)
+_newest_first = (expense.c.spent_on.desc(), expense.c.id.desc())
+Index("expense_page_idx", expense.c.workspace_id, *_newest_first, postgresql_where=_alive)
+Index(
+    "expense_category_page_idx",
+    expense.c.workspace_id,
+    expense.c.category_id,
+    *_newest_first,
+    postgresql_where=_alive,
+)
+Index(
+    "expense_month_idx",
+    expense.c.workspace_id,
+    expense.c.spent_on,
+    postgresql_include=["currency", "category_id", "amount_minor"],
+    postgresql_where=_alive,
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspace.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor_id", Uuid),
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Uuid, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("request_id", Text),
+    CheckConstraint("action IN ('create', 'change', 'delete', 'restore', 'archive')", name="action"),
+)
+"""Append-only. `actor_id` has no foreign key: the record outlives the account. Nobody: the service itself."""
+Index("audit_event_entity_idx", audit_event.c.workspace_id, audit_event.c.entity_id, audit_event.c.id)

@@ -1,0 +1,1 @@
+"""What the expenses add up to."""
