@@ -119,21 +119,25 @@ class Cluster:
         return base | self.settings
 
     def _initdb(self) -> None:
-        owner = _unprivileged_user()
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if owner is not None:
-            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        command = [str(self.bin_dir / "initdb"), "-D", str(self.folder), "-U", SUPERUSER]
+        """Make the cluster beside its place and move it there, so that one whose making was cut short is never used."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        for left_behind in self.folder.parent.glob(f"{self.folder.name}.partial-*"):
+            shutil.rmtree(left_behind)
+        partial = self.folder.with_name(f"{self.folder.name}.partial-{os.getpid()}")
+        partial.mkdir(mode=0o700)
+        _give_away(partial)
+        command = [str(self.bin_dir / "initdb"), "-D", str(partial), "-U", SUPERUSER]
         command += ["--encoding=UTF8", "--locale=C.UTF-8"] + ([] if self.durable else ["--no-sync"])
         with tempfile.NamedTemporaryFile("w", prefix="pg-password-") as password_file:
             password_file.write(self.password)
             password_file.flush()
-            if owner is not None:
-                os.chown(password_file.name, owner.pw_uid, owner.pw_gid)
+            _give_away(Path(password_file.name))
             command += [f"--pwfile={password_file.name}", "--auth=scram-sha-256"] if self.password else ["--auth=trust"]
             done = subprocess.run(command, capture_output=True, text=True, check=False, **_as_unprivileged())
         if done.returncode:
+            shutil.rmtree(partial)
             raise RuntimeError(f"`initdb` failed for {self.folder}:\n{done.stderr}")
+        partial.rename(self.folder)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -211,6 +215,13 @@ def _copy_install(install: Path, copy: Path) -> None:
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _give_away(path: Path) -> None:
+    """Make the user that runs the server the owner."""
+    user = _unprivileged_user()
+    if user is not None:
+        os.chown(path, user.pw_uid, user.pw_gid)
 
 
 def _as_unprivileged() -> dict[str, Any]:

@@ -33,7 +33,7 @@ find_python() {
   done
   found=$(python3 --version 2>&1) || found="no Python"
   fail "Python 3.11 or newer is needed, found ${found}" \
-    'install it (Debian, Ubuntu: `apt-get install python3 python3-venv`) and repeat the command'
+    "install it (Debian, Ubuntu: \`apt-get install python3 python3-venv\`) and repeat the command"
 }
 
 is_new_enough_uv() { # 0.9 or newer; a shim that does not run is none
