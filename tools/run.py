@@ -44,7 +44,7 @@ DEMO_EMAIL = "demo@example.com"
 DEMO_PASSWORD = "demo-demo-demo"  # noqa: S105 - printed on purpose; the service is reachable from this machine only
 
 
-class CannotRun(Exception):  # noqa: N818 - reads as what happened
+class CannotRun(Exception):
     """The application cannot be started; carries what to do about it."""
 
     def __init__(self, what: str, hint: str) -> None:
@@ -52,7 +52,7 @@ class CannotRun(Exception):  # noqa: N818 - reads as what happened
         self.hint = hint
 
 
-class Stopped(Exception):  # noqa: N818 - reads as what happened
+class Stopped(Exception):
     """Somebody asked for an end."""
 
 

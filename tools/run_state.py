@@ -29,7 +29,7 @@ SYSTEM_FOLDER = Path("/var/lib/expenses-development")
 """Where root's database lies when the project is in a folder, such as /root, that PostgreSQL's user cannot enter."""
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - reads as what happened
+class AlreadyRunning(Exception):
     """Another `make run` of this project is at work."""
 
     def __init__(self, url: str) -> None:
