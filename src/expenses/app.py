@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from expenses.accounts.api import router as accounts_api
 from expenses.config import Settings
 from expenses.db import create_engine
 from expenses.http import install_error_handlers, utc_now
+from expenses.openapi import describe_problems
+from expenses.workspaces.api import router as workspaces_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,6 +26,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = create_engine(settings)
     app.state.clock = utc_now
     install_error_handlers(app)
+    app.include_router(accounts_api)
+    app.include_router(workspaces_api)
+    describe_problems(app)
     return app
 
 

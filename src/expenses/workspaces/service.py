@@ -1,0 +1,125 @@
+"""Making workspaces, and who may do what in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from expenses.accounts import service as accounts
+from expenses.accounts import throttle
+from expenses.accounts.model import parse_name
+from expenses.db import transaction
+from expenses.errors import Forbidden, NotFound
+from expenses.ids import uuid7
+from expenses.money import currency_in_use
+from expenses.workspaces import queries
+from expenses.workspaces.model import Membership, Workspace, parse_time_zone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from expenses.accounts.model import Actor, User
+    from expenses.db import Session
+    from expenses.workspaces.model import Kind, Member, Role
+
+DEFAULT_NAME = "Home"
+"""Name of the workspace that everybody gets with their account."""
+
+
+async def sign_up(
+    session: Session,
+    *,
+    email: str,
+    password: str,
+    display_name: str | None,
+    now: datetime,
+    workspace_name: str = DEFAULT_NAME,
+    client_address: str | None = None,
+) -> tuple[User, Workspace]:
+    """A new account with a workspace of its own, committed together.
+
+    Whether registration is open is the caller's question (`accounts.auth.require_open_registration`). Attempts are
+    counted for `client_address`, and not at all without one: when the operator makes the account.
+
+    Raises:
+        Invalid: The e-mail address, the password or a name cannot be used.
+        EmailTaken: Somebody, perhaps at this very moment, has registered this address.
+        TooManyAttempts: From this address.
+        Busy: Too many passwords are being hashed.
+    """
+    new = _workspace(name=workspace_name, kind="household", base_currency="EUR", time_zone="UTC", now=now)
+    if client_address is not None:
+        network = throttle.network_of(client_address)
+        await throttle.count_attempt(session, limit=throttle.REGISTRATION, subject=network, now=now)
+    candidate = await accounts.candidate_for(email=email, password=password, display_name=display_name, now=now)
+    async with transaction(session):
+        user = await accounts.add_user(session, candidate=candidate)
+        await _add_workspace(session, new, owner_id=user.id, now=now)
+    return user, new
+
+
+async def create_workspace(
+    session: Session, *, actor: Actor, name: str, kind: Kind, base_currency: str, time_zone: str, now: datetime
+) -> Membership:
+    """Another workspace, committed; the actor owns it.
+
+    Raises:
+        Invalid: The name, the currency or the time zone cannot be used.
+    """
+    new = _workspace(name=name, kind=kind, base_currency=base_currency, time_zone=time_zone, now=now)
+    async with transaction(session):
+        return await _add_workspace(session, new, owner_id=actor.user_id, now=now)
+
+
+async def list_memberships(session: Session, *, actor: Actor) -> list[Membership]:
+    """The workspaces that the actor belongs to, oldest first, each with the actor's role."""
+    return await queries.memberships_of(session, user_id=actor.user_id)
+
+
+async def list_members(session: Session, *, actor: Actor, workspace_id: UUID) -> list[Member]:
+    """Everybody in one of the actor's workspaces, in the order in which they joined.
+
+    Raises:
+        NotFound: The actor does not belong to it, or there is no such workspace.
+    """
+    await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    return await queries.members_of(session, workspace_id=workspace_id)
+
+
+async def membership_of(session: Session, *, user_id: UUID, workspace_id: UUID) -> Membership:
+    """How somebody belongs to a workspace: the first question of whatever touches one.
+
+    Raises:
+        NotFound: They do not belong to it, or there is no such workspace; strangers cannot tell which.
+    """
+    found = await queries.membership_in(session, user_id=user_id, workspace_id=workspace_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def require_role(membership: Membership, *roles: Role) -> None:
+    """Refuse whoever has none of these roles.
+
+    Raises:
+        Forbidden: The role is another one.
+    """
+    if membership.role not in roles:
+        raise Forbidden
+
+
+def _workspace(*, name: str, kind: Kind, base_currency: str, time_zone: str, now: datetime) -> Workspace:
+    return Workspace(
+        id=uuid7(now),
+        name=parse_name(name, field="name"),
+        kind=kind,
+        base_currency=currency_in_use(base_currency, on=now.date(), field="base_currency").code,
+        time_zone=parse_time_zone(time_zone),
+        created_at=now,
+    )
+
+
+async def _add_workspace(session: Session, new: Workspace, *, owner_id: UUID, now: datetime) -> Membership:
+    await queries.insert_workspace(session, new=new)
+    await queries.insert_membership(session, workspace_id=new.id, user_id=owner_id, role="owner", now=now)
+    return Membership(workspace=new, user_id=owner_id, role="owner")
