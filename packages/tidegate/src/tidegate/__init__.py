@@ -1,5 +1,54 @@
-"""Makes Alembic migrations an operator's explicit decision, and makes them safe."""
+"""Makes Alembic migrations an operator's explicit decision, and makes them safe.
+
+Public names: `guard` for `env.py`, `SchemaGate` for a server, the errors. Everything else is private to the
+package, whatever its name. Importing this imports nothing else; names load when they are used.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tidegate.door import guard
+    from tidegate.errors import (
+        DamageFound,
+        DatabaseRefused,
+        DatabaseUnreachable,
+        Interrupted,
+        LockBusy,
+        MigrationFailed,
+        PoolerInTheWay,
+        TidegateError,
+        UsageError,
+        WrongSchema,
+    )
+    from tidegate.gate import Report, SchemaGate
+
+_HOMES = {
+    "guard": "tidegate.door",
+    "SchemaGate": "tidegate.gate",
+    "Report": "tidegate.gate",
+}
+
+__all__ = [
+    "DamageFound",
+    "DatabaseRefused",
+    "DatabaseUnreachable",
+    "Interrupted",
+    "LockBusy",
+    "MigrationFailed",
+    "PoolerInTheWay",
+    "Report",
+    "SchemaGate",
+    "TidegateError",
+    "UsageError",
+    "WrongSchema",
+    "guard",
+]
 
 
-def guard() -> None:
-    """Take the guarded path when Alembic is run by hand. Called once, at the top of `env.py`."""
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module `tidegate` has no attribute `{name}`")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES.get(name, "tidegate.errors")), name)

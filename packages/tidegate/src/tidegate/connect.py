@@ -1,0 +1,177 @@
+"""Connections of our own: waiting for a database that is not up yet, giving up on one that will never work.
+
+libpq does not tell the SQLSTATE of a failed connection, only a text in the server's language. So when
+connecting fails, the server is asked once more in its own protocol (`_answer`): no answer, "starting up"
+and "too many connections" mean wait; any other answer means that it is up and refuses us.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from contextlib import contextmanager
+
+import psycopg2
+
+from tidegate.duration import show_duration
+from tidegate.errors import DatabaseRefused, DatabaseUnreachable, PoolerInTheWay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.url import Database
+
+CONNECT_TIMEOUT_S = 5
+"""For one attempt; a packet that a firewall drops must not eat the whole wait."""
+
+RETRY_INTERVAL_S = 0.25
+"""Between attempts: short, since every start of a stack waits here, and an attempt is cheap."""
+
+_NOT_UP_YET = frozenset({"57P01", "57P02", "57P03", "53300", "53000", "53200"})
+"""SQLSTATEs of a server that is stopping, starting, or full: all of them pass."""
+
+
+def connect(database: Database, *, purpose: str = "look") -> Connection:
+    """One attempt at a connection in autocommit mode, so that it never holds a snapshot while it idles.
+
+    Raises:
+        DatabaseUnreachable: No answer, or the server is starting or full.
+        DatabaseRefused: It is up and refuses these credentials or has no such database.
+    """
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S} | database.libpq_arguments()
+    try:
+        connection: Connection = psycopg2.connect(**arguments, application_name=application_name(purpose))
+    except (psycopg2.OperationalError, psycopg2.ProgrammingError) as exc:
+        said = database.redact(" ".join(str(exc).split()))
+        if isinstance(exc, psycopg2.ProgrammingError) or _refuses(database):
+            raise DatabaseRefused(
+                f"the database at {database} refuses: {said}",
+                hint=f"correct the URL from {database.origin}: user, password and database name",
+            ) from None
+        raise DatabaseUnreachable(f"the database at {database} does not answer: {said}") from None
+    connection.autocommit = True
+    return connection
+
+
+def connect_when_ready(
+    database: Database, *, wait_s: float, purpose: str = "look", tell: Callable[[str], None] = lambda _: None
+) -> Connection:
+    """A connection as soon as the database gives one.
+
+    Args:
+        wait_s: Upper bound in seconds; zero means one attempt.
+        tell: Gets one line when the waiting begins.
+
+    Raises:
+        DatabaseUnreachable: The bound passed. Carries the last reason.
+        DatabaseRefused: At once, since waiting will not help.
+    """
+    started = time.monotonic()
+    told = False
+    while True:
+        try:
+            return connect(database, purpose=purpose)
+        except DatabaseUnreachable as exc:
+            waited = time.monotonic() - started
+            if waited >= wait_s:
+                raise DatabaseUnreachable(
+                    f"waited {show_duration(waited)} for the database: {exc.message}",
+                    hint="start it, or wait longer with `--wait-for-db 5m` (env: TIDEGATE_WAIT_FOR_DB)",
+                ) from None
+            if not told:
+                tell(f"waiting for the database at {database} (at most {show_duration(wait_s)})")
+                told = True
+            time.sleep(min(RETRY_INTERVAL_S, max(0.0, wait_s - waited)))
+
+
+@contextmanager
+def connected(database: Database, *, wait_s: float = 0, purpose: str = "look") -> Iterator[Connection]:
+    """A connection for the length of a block."""
+    connection = connect_when_ready(database, wait_s=wait_s, purpose=purpose)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def refuse_pooler(connection: Connection, database: Database) -> None:
+    """Make sure that this connection is a server session of its own.
+
+    PostgreSQL announces the session's process id when it starts; behind PgBouncer and its like that number
+    is the pooler's invention and differs from what the server says (measured with PgBouncer 1.18).
+
+    Raises:
+        PoolerInTheWay: It is not.
+    """
+    if connection.info.backend_pid != fetch_one(connection, "SELECT pg_backend_pid()")[0]:
+        raise PoolerInTheWay(
+            f"{database} is reached through a transaction pooler: locks and settings of a session would be lost",
+            hint="give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application keeps its own",
+        )
+
+
+def fetch_one(connection: Connection, query: str, arguments: tuple[object, ...] = ()) -> tuple[Any, ...]:
+    """The first row of a query that has one."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments)
+        row = cursor.fetchone()
+    if row is None:
+        raise LookupError(query)
+    return tuple(row)
+
+
+def fetch_all(connection: Connection, query: str, arguments: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments)
+        return cursor.fetchall()
+
+
+def application_name(purpose: str) -> str:
+    """What `pg_stat_activity` shows of us, at most 63 bytes: the purpose, the host, the process id."""
+    return f"tidegate {purpose} {os.uname().nodename[:36]}/{os.getpid()}"
+
+
+def _refuses(database: Database) -> bool:
+    try:
+        answer = _answer(database)
+    except (OSError, struct.error):
+        return False
+    return answer is not None and answer not in _NOT_UP_YET
+
+
+def _answer(database: Database) -> str | None:
+    """What the server says to a first packet: a SQLSTATE, `""` when it asks for a password, or nothing.
+
+    Source: PostgreSQL manual, "Message Formats": StartupMessage, ErrorResponse (field `C` is the SQLSTATE).
+    """
+    arguments = database.libpq_arguments()
+    fields = {"user": arguments.get("user", "postgres"), "database": arguments.get("dbname", "postgres")}
+    body = b"".join(f"{name}\0{value}\0".encode() for name, value in fields.items()) + b"\0"
+    with _open_socket(arguments) as server:
+        server.sendall(struct.pack("!ii", len(body) + 8, 196608) + body)
+        reply = server.recv(8192)
+    if not reply:
+        return None
+    if reply[:1] != b"E":
+        return ""
+    for part in reply[5:].split(b"\0"):
+        if part[:1] == b"C":
+            return part[1:].decode("ascii", "replace")
+    return ""
+
+
+def _open_socket(arguments: dict[str, str]) -> socket.socket:
+    host, port = arguments.get("host", "/var/run/postgresql").split(",")[0], arguments.get("port", "5432").split(",")[0]
+    if host.startswith("/"):
+        local = socket.socket(socket.AF_UNIX)
+        local.settimeout(CONNECT_TIMEOUT_S)
+        local.connect(f"{host}/.s.PGSQL.{port}")
+        return local
+    return socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S)

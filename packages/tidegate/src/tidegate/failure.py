@@ -1,0 +1,121 @@
+"""What a run that did not succeed is called: which revision, which statement, why, what stays, what to do next."""
+
+from __future__ import annotations
+
+import signal
+
+from tidegate.errors import Interrupted, MigrationFailed, TidegateError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tidegate.runner import Request
+    from tidegate.state import Judgement
+    from tidegate.supervise import Account
+
+HINTS = {
+    "incompatible": "start the newer version again, or downgrade the database with the newer version's image first",
+    "diverged": "join the heads with `alembic merge heads`, or start the version whose branch the database is on",
+    "unknown": "start the version that migrated last (`tidegate history` names it), or restore the matching backup",
+}
+"""The way out of a state in which nothing can be migrated."""
+
+
+def outcome_of(exc: BaseException) -> str:
+    """What the record says of a run that ended with this."""
+    return "interrupted" if isinstance(exc, (Interrupted, KeyboardInterrupt, SystemExit)) else "failed"
+
+
+def raise_for(account: Account, request: Request, *, before: Judgement, after: Judgement, signum: int | None) -> None:
+    """Return if the run did what was asked, which the fresh look must confirm.
+
+    Raises:
+        Interrupted: A signal came and the target is not reached.
+        UsageError: Alembic could not make sense of what was asked.
+        MigrationFailed: Everything else.
+    """
+    at = ", ".join(after.current) or "no revision"
+    if account.error is None and account.exit_code == 0 and _reached(account, request, after):
+        return
+    if signum is not None:
+        name = signal.Signals(signum).name
+        raise Interrupted(
+            signum,
+            f"stopped by {name}; the statement was cancelled, the database is at `{at}`",
+            hint=f"run `{request.command}` again when you are ready",
+        )
+    if account.error is not None:
+        raise _from_worker(account.error, request, at)
+    again = f"run `{request.command}` again; it waits for anything that is left on the server"
+    if account.lost_control:
+        raise MigrationFailed(
+            f"the connection that held the migration lock was lost, so the run was stopped; the database is at `{at}`",
+            hint=again,
+        )
+    if account.exit_code != 0:
+        raise MigrationFailed(
+            f"the worker ended by {_ending(account.exit_code)}; the database is at `{at}`",
+            hint=again,
+        )
+    raise MigrationFailed(
+        f"Alembic ended without an error, but the database is at `{at}` and was at "
+        f"`{', '.join(before.current) or 'no revision'}` before: what it did was rolled back",
+        hint="see in `migrations/env.py` that `context.run_migrations()` runs inside `context.begin_transaction()` "
+        "and that nothing rolls back behind it",
+    )
+
+
+def _reached(account: Account, request: Request, after: Judgement) -> bool:
+    if request.direction == "downgrade":
+        return not set(account.plan) & set(after.current)
+    done = {revision.id for revision in after.pending}.isdisjoint(account.plan)
+    at_head = request.target not in {"head", "heads"} or after.state in {"current", "ahead"}
+    return done and at_head
+
+
+def _from_worker(error: dict[str, Any], request: Request, at: str) -> TidegateError:
+    said = request.database.redact(str(error["message"]))
+    if error["kind"] == "refused":
+        return MigrationFailed(
+            f"{said}; nothing was changed",
+            hint="let `env.py` use the same URL as tidegate: `TIDEGATE_DATABASE_URL`, or `tidegate.guard(url=…)` there",
+        )
+    if error["revision"] is None:
+        kind = UsageError if error["kind"] == "alembic" else MigrationFailed
+        return kind(
+            f"{said}{_indented(error, request)}\n  database:  at `{at}`", hint=f"then run `{request.command}` again"
+        )
+    stays = "failed after part of it was committed" if error["committed_part"] else "failed and was rolled back"
+    sqlstate = f" (SQLSTATE {error['sqlstate']})" if error["sqlstate"] else ""
+    return MigrationFailed(
+        f"revision `{error['revision']}` {stays}: {said}{sqlstate}{_indented(error, request)}\n  database:  at `{at}`",
+        hint=_next_command(error, request),
+        sqlstate=error["sqlstate"],
+        revision=error["revision"],
+    )
+
+
+def _next_command(error: dict[str, Any], request: Request) -> str:
+    if error["committed_part"]:
+        return (
+            "see in the database what the revision already did and make the file able to start from there, "
+            f"then run `{request.command}` again"
+        )
+    return f"mend the revision file, then run `{request.command}` again; no lock is left behind"
+
+
+def _indented(error: dict[str, Any], request: Request) -> str:
+    text = ""
+    if error["statement"]:
+        statement = request.database.redact(" ".join(str(error["statement"]).split()))
+        text += f"\n  statement: {statement[:500]}{'…' if len(statement) > 500 else ''}"
+    if error["where"]:
+        text += "\n" + request.database.redact(str(error["where"])).rstrip()
+    return text
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"signal {-exit_code} ({signal.Signals(-exit_code).name})"
+    return f"exit code {exit_code}"

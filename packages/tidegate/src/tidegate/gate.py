@@ -1,0 +1,142 @@
+"""The gate: keeps a server off a schema it cannot work with, and lets it in by itself once the schema is right.
+
+A thread of its own looks once a second over one connection of its own, so that it needs neither the
+server's event loop nor its pool and says the truth when both are stuck. It never migrates.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from typing import NamedTuple
+
+import psycopg2
+
+from tidegate.connect import connect
+from tidegate.errors import TidegateError
+from tidegate.graph import read_graph
+from tidegate.look import look
+from tidegate.project import read_project
+from tidegate.url import find_database
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.state import Judgement
+
+FIRST_LOOK_S = 1.0
+"""How long `start` waits for the first look, so that a server whose schema is right never answers "not yet"."""
+
+
+class Report(NamedTuple):
+    """What the gate saw last."""
+
+    is_open: bool
+    database: str
+    """`ok`, or `unreachable`."""
+    state: str | None
+    """One of the states of `tidegate status`; nothing before the database was reached."""
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[str, ...]
+    reason: str
+    """A clause for people."""
+
+
+class SchemaGate:
+    """Open while the server may serve. Reading `report` takes no lock and no time.
+
+    Args:
+        config: The Alembic configuration file; its revision files are read once, here.
+        database_url: The database; as `tidegate status` finds it if left out.
+        interval: Pause between looks.
+
+    Raises:
+        UsageError: No such file, revision files that contradict each other, or no URL.
+    """
+
+    def __init__(
+        self,
+        config: str = "alembic.ini",
+        *,
+        database_url: str | None = None,
+        interval: timedelta = timedelta(seconds=1),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        project = read_project(config)
+        self._graph = read_graph(project)
+        self._version_table = project.version_table
+        self._database = find_database(database_url, environ or os.environ, project.sqlalchemy_url)
+        self._interval_s = interval.total_seconds()
+        self._connection: Connection | None = None
+        self._stopped = threading.Event()
+        self._looked = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.report = Report(
+            is_open=False,
+            database="unreachable",
+            state=None,
+            current=(),
+            heads=self._graph.heads,
+            pending=(),
+            reason="the database has not been reached yet",
+        )
+
+    def start(self) -> None:
+        """Begin to look; returns after the first look or a second, whichever comes first."""
+        self._thread = threading.Thread(target=self._watch, name="tidegate-gate", daemon=True)
+        self._thread.start()
+        self._looked.wait(FIRST_LOOK_S)
+
+    def stop(self) -> None:
+        """End the looking and close the connection."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+
+    def _watch(self) -> None:
+        while not self._stopped.is_set():
+            self.report = self._look()
+            self._looked.set()
+            self._stopped.wait(self._interval_s)
+        self._disconnect()
+
+    def _look(self) -> Report:
+        try:
+            return _report(self._judgement())
+        except (psycopg2.Error, TidegateError) as exc:
+            self._disconnect()
+            message = exc.message if isinstance(exc, TidegateError) else "the connection was lost"
+            return self.report._replace(is_open=False, database="unreachable", reason=message)
+
+    def _judgement(self) -> Judgement:
+        """Over the connection of the last look if it still works, else over a new one."""
+        if self._connection is not None:
+            with suppress(psycopg2.Error):
+                return look(self._connection, self._graph, self._version_table)
+            self._disconnect()
+        self._connection = connect(self._database, purpose="gate")
+        return look(self._connection, self._graph, self._version_table)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg2.Error):
+                self._connection.close()
+        self._connection = None
+
+
+def _report(judgement: Judgement) -> Report:
+    return Report(
+        is_open=judgement.may_serve,
+        database="ok",
+        state=judgement.state,
+        current=judgement.current,
+        heads=judgement.heads,
+        pending=tuple(revision.id for revision in judgement.pending),
+        reason=judgement.reason,
+    )

@@ -1,0 +1,55 @@
+"""Signals while we work: noted, not obeyed at once, so that the server can be told to stop first."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+
+from tidegate.errors import Interrupted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+NOTED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What asks us to stop. As process 1 of a container SIGTERM is ignored unless it has a handler."""
+
+
+class Signals:
+    """What came while we worked."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def check(self) -> None:
+        """Raise if a signal came.
+
+        Raises:
+            Interrupted: With the signal's number.
+        """
+        if self.received is not None:
+            raise Interrupted(self.received, f"stopped by {signal.Signals(self.received).name} before anything began")
+
+
+@contextmanager
+def noted() -> Iterator[Signals]:
+    """For the length of a block signals are only noted; the host's own handlers come back behind it.
+
+    Outside the main thread, where Python lets nobody set handlers, nothing is noted.
+    """
+    signals = Signals()
+
+    def note(signum: int, _: FrameType | None) -> None:
+        signals.received = signals.received or signum
+
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+    before = {signum: signal.signal(signum, note) for signum in NOTED}
+    try:
+        yield signals
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

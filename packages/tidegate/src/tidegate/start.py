@@ -1,0 +1,47 @@
+"""`tidegate run -- CMD …`: decide by `RUN_MIGRATIONS`, then become the command.
+
+The one thing that every container start pays for, so nothing here imports Alembic, SQLAlchemy or click
+unless something is to migrate.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from tidegate.errors import UsageError
+from tidegate.output import tell
+from tidegate.switch import VARIABLE, migrations_wanted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+    from tidegate.target import Target
+
+
+def run(command: Sequence[str], find_target: Callable[[], Target]) -> NoReturn:
+    """Migrate if the operator says so, then replace this process by the command.
+
+    Raises:
+        TidegateError: As `migrate` does; the command is not started then.
+        UsageError: `RUN_MIGRATIONS` is no boolean, or there is no such command.
+    """
+    if not command:
+        raise UsageError("no command to run", hint="`tidegate run -- uvicorn main:app`")
+    wanted = migrations_wanted(os.environ)
+    if shutil.which(command[0]) is None:
+        raise UsageError(f"there is no command `{command[0]}`", hint="write the command behind `--`")
+    if wanted:
+        _migrate(find_target())
+    else:
+        tell(f"Skipping migrations ({VARIABLE}=false)")
+    os.execvp(command[0], list(command))  # noqa: S606 - becoming the command is the purpose
+
+
+def _migrate(target: Target) -> None:
+    from tidegate.runner import migrate
+
+    after = migrate(target.request("tidegate run"), tell=tell)
+    tell(f"the schema is {after.state} at `{', '.join(after.current) or 'no revision'}`")

@@ -1,0 +1,89 @@
+"""`tidegate status`: what one look at the database tells, without a lock."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tidegate.connect import connected, fetch_all
+from tidegate.graph import read_graph
+from tidegate.lock import FENCE, MUTEX, Holder, holders
+from tidegate.look import look
+from tidegate.state import MEANING, Judgement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.target import Target
+
+
+class Damage(NamedTuple):
+    """Something an earlier run left behind."""
+
+    kind: str
+    what: str
+    hint: str
+
+
+class Status(NamedTuple):
+    """What `tidegate status` shows."""
+
+    judgement: Judgement
+    holder: Holder | None
+    damage: list[Damage]
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract for scripts; more keys may come, none goes."""
+        judgement = self.judgement
+        return {
+            "state": judgement.state,
+            "reason": judgement.reason,
+            "may_serve": judgement.may_serve,
+            "current": list(judgement.current),
+            "heads": list(judgement.heads),
+            "pending": [revision.id for revision in judgement.pending],
+            "lock": {"held": self.holder is not None, "holder": str(self.holder) if self.holder else None},
+            "damage": [damage._asdict() for damage in self.damage],
+        }
+
+    def as_text(self) -> str:
+        """The same for people."""
+        judgement = self.judgement
+        lines = [
+            f"state    {judgement.state}: {MEANING[judgement.state]}",
+            f"reason   {judgement.reason}",
+            f"serve    {'yes' if judgement.may_serve else 'no'}",
+            f"current  {', '.join(judgement.current) or 'none'}",
+            f"heads    {', '.join(judgement.heads) or 'none'}",
+            f"lock     {f'held by {self.holder}' if self.holder else 'free'}",
+        ]
+        lines += [f"pending  {rev.id}{f' ({rev.phase})' if rev.phase else ''}" for rev in judgement.pending]
+        lines += [f"damage   {damage.what}; {damage.hint}" for damage in self.damage]
+        return "\n".join(lines)
+
+
+def read_status(target: Target) -> Status:
+    """The status of the target's database. Only reads."""
+    graph = read_graph(target.project)
+    with connected(target.database, wait_s=target.waits.for_db_s, purpose="status") as connection:
+        found = holders(connection, MUTEX) or holders(connection, FENCE)
+        return Status(
+            judgement=look(connection, graph, target.project.version_table),
+            holder=found[0] if found else None,
+            damage=invalid_indexes(connection),
+        )
+
+
+def invalid_indexes(connection: Connection) -> list[Damage]:
+    """Indexes that a broken `CREATE INDEX CONCURRENTLY` left: they cost every write and serve no query."""
+    rows = fetch_all(
+        connection,
+        "SELECT i.indexrelid::regclass::text FROM pg_index i WHERE NOT i.indisvalid AND NOT EXISTS "
+        "(SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) ORDER BY 1",
+    )
+    return [
+        Damage("invalid_index", f"index `{name}` is invalid", f"`DROP INDEX CONCURRENTLY {name}`, then build it again")
+        for (name,) in rows
+    ]

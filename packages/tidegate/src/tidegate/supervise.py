@@ -1,0 +1,182 @@
+"""The parent's side of a worker: start it, hear it, see that the lock lives, and stop it in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+
+import psycopg2
+
+from tidegate.connect import fetch_all, fetch_one
+from tidegate.duration import show_duration
+from tidegate.order import VARIABLE, Order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.signals import Signals
+
+TICK_S = 0.2
+"""How soon a signal is acted on."""
+
+PING_EVERY_S = 1.0
+"""How soon the loss of the control connection, and with it of the mutex, is noticed."""
+
+REPORT_EVERY_S = 10.0
+"""How often a long statement is reported, with whom it waits for."""
+
+STOP_TIMEOUT_S = 5.0
+"""How long a worker gets to roll back after its statement was cancelled, before it is killed."""
+
+
+class Account:
+    """What a worker did, as far as it could tell."""
+
+    def __init__(self) -> None:
+        self.plan: list[str] = []
+        self.applied: list[str] = []
+        self.version_table: str | None = None
+        self.error: dict[str, Any] | None = None
+        self.lost_control = False
+        self.exit_code: int | None = None
+
+
+class Supervisor:
+    """One worker and the connection that holds the lock for it."""
+
+    def __init__(self, control: Connection, *, tell: Callable[[str], None], signals: Signals) -> None:
+        self.account = Account()
+        self._control = control
+        self._tell = tell
+        self._signals = signals
+        self._backend_pid: int | None = None
+        self._statement: str | None = None
+        self._statement_began = self._reported = time.monotonic()
+        self._stopping_since: float | None = None
+        self._buffer = b""
+
+    def run(self, order: Order) -> Account:
+        """Start the worker and stay until it has ended."""
+        events, events_fd = os.pipe()
+        lifeline_fd, lifeline = os.pipe()
+        order = order._replace(events_fd=events_fd, lifeline_fd=lifeline_fd, parent_pid=os.getpid())
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tidegate.worker"],
+            env={**os.environ, VARIABLE: order.to_json()},
+            pass_fds=(events_fd, lifeline_fd),
+            stdin=subprocess.DEVNULL,
+            stdout=2,  # what an env.py prints is progress; our stdout is for the result
+            start_new_session=True,  # Ctrl-C reaches us alone, and we stop the worker in order
+        )
+        try:
+            os.close(events_fd)
+            os.close(lifeline_fd)
+            self._follow(events, process)
+        finally:
+            os.close(events)
+            os.close(lifeline)
+            if process.poll() is None:
+                process.kill()
+            self.account.exit_code = process.wait()
+        return self.account
+
+    def _follow(self, events: int, process: subprocess.Popen[bytes]) -> None:
+        pinged = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(events, selectors.EVENT_READ)
+            while True:
+                if selector.select(TICK_S) and not self._read(events):
+                    break
+                now = time.monotonic()
+                if self._signals.received is not None:
+                    self._stop(process, now)
+                if now - pinged >= PING_EVERY_S:
+                    pinged = now
+                    if not self._control_lives():
+                        self.account.lost_control = True
+                        process.kill()
+                    self._report_long_statement(now)
+        process.wait()
+
+    def _read(self, events: int) -> bool:
+        chunk = os.read(events, 65536)
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        for line in lines:
+            fact = json.loads(line)
+            getattr(self, f"_on_{fact.pop('event')}")(**fact)
+        return bool(chunk)
+
+    def _on_connected(self, pid: int) -> None:
+        self._backend_pid = pid
+
+    def _on_configured(self, version_table: str) -> None:
+        self.account.version_table = version_table
+
+    def _on_plan(self, steps: list[str]) -> None:
+        self.account.plan = steps
+
+    def _on_revision(self, id: str, number: int, of: int, title: str) -> None:  # noqa: A002 - the worker's word
+        self._tell(f"[{number}/{of}] {id}{': ' + title.splitlines()[0] if title else ''}")
+
+    def _on_statement(self, sql: str) -> None:
+        self._statement = " ".join(sql.split())
+        self._statement_began = self._reported = time.monotonic()
+
+    def _on_applied(self, id: str, ms: int) -> None:  # noqa: A002 - the worker's word
+        self.account.applied.append(id)
+        self._statement = None
+        self._tell(f"    {id} done in {show_duration(ms / 1000)}")
+
+    def _on_error(self, **facts: Any) -> None:
+        self.account.error = facts
+
+    def _on_done(self) -> None:
+        self._statement = None
+
+    def _control_lives(self) -> bool:
+        try:
+            fetch_one(self._control, "SELECT 1")
+        except psycopg2.Error:
+            return False
+        return True
+
+    def _report_long_statement(self, now: float) -> None:
+        if self._statement is None or now - self._reported < REPORT_EVERY_S or self.account.lost_control:
+            return
+        self._reported = now
+        blockers = fetch_all(
+            self._control,
+            "SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float "
+            "FROM unnest(pg_blocking_pids(%s)) b(pid) JOIN pg_stat_activity a USING (pid)",
+            (self._backend_pid or 0,),
+        )
+        waiting = "".join(
+            f"; waits for pid {pid} (`{name}`, transaction open for {show_duration(age or 0.0)})"
+            for pid, name, age in blockers
+        )
+        self._tell(
+            f"    still running after {show_duration(now - self._statement_began)}{waiting}: {self._statement[:100]}"
+        )
+
+    def _stop(self, process: subprocess.Popen[bytes], now: float) -> None:
+        """Cancel the statement on the server; the worker then rolls back and ends by itself."""
+        if self._stopping_since is None:
+            self._stopping_since = now
+            self._tell("stopping: cancelling the statement on the server")
+        if now - self._stopping_since > STOP_TIMEOUT_S:
+            process.kill()
+        elif self._backend_pid is not None:
+            try:
+                fetch_one(self._control, "SELECT pg_cancel_backend(%s)", (self._backend_pid,))
+            except psycopg2.Error:
+                process.kill()
+        else:
+            process.kill()  # it has not connected yet: nothing to roll back

@@ -1,0 +1,91 @@
+"""What every verb needs to know: which project, which database, how long to wait."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from tidegate.duration import parse_duration
+from tidegate.project import Project, read_project
+from tidegate.url import Database, find_database
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidegate.runner import Request
+
+CONFIG_VARIABLE = "TIDEGATE_CONFIG"
+WAIT_FOR_DB_VARIABLE = "TIDEGATE_WAIT_FOR_DB"
+LOCK_WAIT_VARIABLE = "TIDEGATE_LOCK_WAIT"
+
+DEFAULT_CONFIG = "alembic.ini"
+DEFAULT_WAIT_FOR_DB = "60s"
+DEFAULT_LOCK_WAIT = "10m"
+
+
+class Waits(NamedTuple):
+    """How long to wait, in seconds."""
+
+    for_db_s: float
+    for_lock_s: float
+
+
+class Target(NamedTuple):
+    """The options that all verbs share, resolved."""
+
+    project: Project
+    database: Database
+    waits: Waits
+
+    def request(
+        self, command: str, *, direction: str = "upgrade", target: str = "head", x_arguments: tuple[str, ...] = ()
+    ) -> Request:
+        """A run on this target."""
+        from tidegate.runner import Request
+
+        return Request(
+            project=self.project,
+            database=self.database,
+            command=command,
+            direction=direction,
+            target=target,
+            worker_url=_as_env_py_expects(self.database.url, self.project.sqlalchemy_url),
+            wait_for_db_s=self.waits.for_db_s,
+            lock_wait_s=self.waits.for_lock_s,
+            x_arguments=x_arguments,
+        )
+
+
+def find_target(
+    config: str | None = None,
+    section: str = "alembic",
+    database_url: str | None = None,
+    wait_for_db: str | None = None,
+    lock_wait: str | None = None,
+) -> Target:
+    """The target that these options and the environment name.
+
+    Raises:
+        UsageError: No such file, no URL, or a wait that is no length of time.
+    """
+    project = read_project(config or os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG, section)
+    database = find_database(database_url, os.environ, project.sqlalchemy_url)
+    return Target(project, database, read_waits(os.environ, wait_for_db, lock_wait))
+
+
+def read_waits(environ: Mapping[str, str], wait_for_db: str | None = None, lock_wait: str | None = None) -> Waits:
+    """How long to wait: the options, then the environment, then the defaults."""
+    for_db = wait_for_db or environ.get(WAIT_FOR_DB_VARIABLE) or DEFAULT_WAIT_FOR_DB
+    for_lock = lock_wait or environ.get(LOCK_WAIT_VARIABLE) or DEFAULT_LOCK_WAIT
+    return Waits(parse_duration(for_db, "--wait-for-db"), parse_duration(for_lock, "--lock-wait"))
+
+
+def _as_env_py_expects(url: str, ini_url: str | None) -> str:
+    """The URL with the driver that the configuration file names, since `env.py` may be made for that one."""
+    scheme, _, rest = url.partition("://")
+    if "+" in scheme:
+        return url
+    ini_scheme = (ini_url or "").partition("://")[0]
+    driver = ini_scheme.partition("+")[2]
+    return f"postgresql+{driver}://{rest}" if driver else f"postgresql://{rest}"
