@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from expenses.accounts.api import router as accounts_api
 from expenses.config import Settings
 from expenses.db import create_engine
+from expenses.health import GateMiddleware
+from expenses.health import router as health
 from expenses.http import install_error_handlers, utc_now
 from expenses.openapi import describe_problems
 from expenses.workspaces.api import router as workspaces_api
+from tidegate import SchemaGate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+ALEMBIC_CONFIG = "alembic.ini"
+"""Where the gate finds the revisions of this code, relative to the working directory."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application. Reads the environment unless `settings` are given; opens nothing until it starts."""
     settings = settings or Settings.load()
-    app = FastAPI(title="expenses", version="0.1.0", lifespan=_lifespan, docs_url="/api/docs", redoc_url=None)
+    app = FastAPI(
+        title="expenses", version=version("expenses"), lifespan=_lifespan, docs_url="/api/docs", redoc_url=None
+    )
     app.state.settings = settings
     app.state.engine = create_engine(settings)
     app.state.clock = utc_now
+    app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url())
+    app.add_middleware(GateMiddleware, gate=app.state.gate)
     install_error_handlers(app)
+    app.include_router(health)
     app.include_router(accounts_api)
     app.include_router(workspaces_api)
     describe_problems(app)
@@ -34,7 +47,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await to_thread.run_sync(app.state.gate.start)
     try:
         yield
     finally:
+        await to_thread.run_sync(app.state.gate.stop)
         await app.state.engine.dispose()

@@ -91,7 +91,7 @@ def attach(environment: EnvironmentContext, *, order: Order, progress: Progress)
         schema = f"{context.version_table_schema}." if context.version_table_schema else ""
         progress.emit("configured", version_table=schema + context.version_table)
 
-    environment.configure = guarded_configure  # type: ignore[method-assign]  # on the instance, on purpose
+    environment.configure = guarded_configure  # type: ignore[method-assign, assignment]  # on the instance, on purpose
 
 
 def announced(steps: Iterable[Any], progress: Progress) -> Iterator[Any]:
