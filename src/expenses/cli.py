@@ -1,0 +1,157 @@
+"""`expenses`: what an operator does from the command line. Loads the service only once a command really runs.
+
+Exit codes: 0 done · 1 refused · 12 database not reachable · 13 database refuses us · 64 usage or configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from expenses.config import Settings
+
+REFUSED, UNREACHABLE, TURNED_AWAY, USAGE = 1, 12, 13, 64
+
+_TURNED_AWAY_STATES = frozenset({"28000", "28P01", "3D000", "42501"})
+"""SQLSTATEs of a wrong user, a wrong password, a database that does not exist, and a right that is missing."""
+
+_NO_SUCH_TABLE = "42P01"
+
+
+@dataclass
+class CommandFailed(Exception):
+    """The command was not done. `what` and `hint` are for the operator, so they hold no secrets."""
+
+    what: str
+    hint: str
+    exit_code: int
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(package_name="expenses")
+def cli() -> None:
+    """Run an expense service: what cannot be done in the browser."""
+
+
+@cli.command("create-user")
+@click.argument("email")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the password from the first line of this file.",
+)
+@click.option("--name", help="Name that others see.  [default: what stands before the @]")
+@click.option("--workspace", default="Home", show_default=True, help="Name of the workspace that the account owns.")
+def create_user(email: str, password_stdin: bool, password_file: Path | None, name: str | None, workspace: str) -> None:  # noqa: FBT001 - click passes options by name
+    """Make an account with a workspace of its own, whatever REGISTRATION says.
+
+    Asks for the password when run on a terminal. It is never an argument: arguments are visible to everybody on the
+    machine. The database is found as the service finds it (env: DATABASE_URL or POSTGRES_*).
+    """
+    import asyncio  # noqa: PLC0415 - `--help` does not wait for it
+
+    settings = _settings()
+    password = _password(from_stdin=password_stdin, file=password_file)
+    made = asyncio.run(_sign_up(settings, email=email, password=password, name=name, workspace=workspace))
+    click.echo(f"Created the account {made} with the workspace {workspace.strip()}.")
+
+
+def main() -> None:
+    """The entry point: like click's own, but with errors as the rest of this project writes them."""
+    try:
+        code = cli.main(prog_name="expenses", standalone_mode=False)
+    except CommandFailed as failed:
+        code = _report(failed)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 0
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        command = context.command_path if context else "expenses"
+        code = _report(CommandFailed(_as_clause(error.format_message()), f"see `{command} --help`", USAGE))
+    except click.Abort:
+        code = _report(CommandFailed("aborted, nothing was changed", "run the command again", REFUSED))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(failed: CommandFailed) -> int:
+    click.echo(f"error: {failed.what}\n\nhint: {failed.hint}", err=True)
+    return failed.exit_code
+
+
+def _as_clause(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
+
+
+def _settings() -> Settings:
+    from expenses.config import Settings  # noqa: PLC0415 - `--help` does not wait for it
+    from expenses.errors import ConfigurationError  # noqa: PLC0415 - same
+
+    try:
+        return Settings.load()
+    except ConfigurationError as exc:
+        hint = "set `DATABASE_URL`, or `POSTGRES_PASSWORD` and its like, as for the service"
+        raise CommandFailed(str(exc), hint, USAGE) from exc
+
+
+def _password(*, from_stdin: bool, file: Path | None) -> str:
+    if from_stdin and file:
+        raise CommandFailed("both `--password-stdin` and `--password-file` are given", "keep one of them", USAGE)
+    try:
+        if file:
+            return _first_line(file.read_text(encoding="utf-8"))
+        if from_stdin:
+            return _first_line(sys.stdin.read())
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CommandFailed("the password cannot be read", "write it as text in UTF-8", USAGE) from exc
+    if not sys.stdin.isatty():
+        hint = "pass it with `--password-stdin` or `--password-file`, or run this on a terminal (`docker … -it`)"
+        raise CommandFailed("there is no password and no terminal to ask for one", hint, USAGE)
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return answer
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0].rstrip("\r")
+
+
+async def _sign_up(settings: Settings, *, email: str, password: str, name: str | None, workspace: str) -> str:
+    from expenses.db import create_engine  # noqa: PLC0415 - `--help` does not wait for it
+    from expenses.errors import ServiceError  # noqa: PLC0415 - same
+    from expenses.http import utc_now  # noqa: PLC0415 - same
+    from expenses.workspaces.service import sign_up  # noqa: PLC0415 - same
+
+    engine = create_engine(settings)
+    try:
+        async with engine.connect() as session:
+            user, _ = await sign_up(
+                session, email=email, password=password, display_name=name, workspace_name=workspace, now=utc_now()
+            )
+    except ServiceError as exc:
+        hint = "choose another one, or let its owner sign in" if exc.status == 409 else f"correct `{exc.field}`"
+        raise CommandFailed(_as_clause(exc.detail), hint, REFUSED) from exc
+    except Exception as exc:
+        raise _database_failure(exc) from exc
+    finally:
+        await engine.dispose()
+    return user.email
+
+
+def _database_failure(exc: Exception) -> Exception:
+    """What the operator can do about it; the same exception when we know nothing better."""
+    sqlstate = getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
+    if sqlstate == _NO_SUCH_TABLE:
+        return CommandFailed("the database has no tables yet", "run `alembic upgrade head` first", REFUSED)
+    if sqlstate in _TURNED_AWAY_STATES:
+        hint = "check `DATABASE_URL`, or `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`"
+        return CommandFailed(f"the database turned us away (SQLSTATE {sqlstate})", hint, TURNED_AWAY)
+    if isinstance(exc, OSError | TimeoutError):
+        hint = "check `DATABASE_URL` or `POSTGRES_HOST`, and that the database runs: `tidegate wait`"
+        return CommandFailed("the database cannot be reached", hint, UNREACHABLE)
+    return exc
