@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -55,7 +54,7 @@ Index(
     "category_sibling_key",
     category.c.workspace_id,
     category.c.parent_id,
-    func.lower(category.c.name),
+    category.c.name,
     unique=True,
     postgresql_where=category.c.archived_at.is_(None),
     postgresql_nulls_not_distinct=True,
@@ -114,8 +113,8 @@ audit_event = Table(
     Column("entity", Text, nullable=False),
     Column("entity_id", Uuid, nullable=False),
     Column("action", Text, nullable=False),
-    Column("before", JSONB),
-    Column("after", JSONB),
+    Column("before", JSONB(none_as_null=True)),
+    Column("after", JSONB(none_as_null=True)),
     Column("request_id", Text),
     CheckConstraint("action IN ('create', 'change', 'delete', 'restore', 'archive')", name="action"),
 )

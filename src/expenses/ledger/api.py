@@ -1,0 +1,240 @@
+"""Expenses, categories and the record of changes, as JSON.
+
+Answers are written from the domain's own snapshots, not through the models of `wire`: those describe and are tested
+against. Without `from __future__ import annotations`: FastAPI reads the annotations.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import JSONResponse
+
+from expenses.accounts.auth import Caller
+from expenses.errors import Invalid, PreconditionFailed
+from expenses.http import Now, SessionDep
+from expenses.ledger import service
+from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE, LONGEST_SEARCH, Expense, ExpenseFilter
+from expenses.ledger.wire import (
+    AuditEventList,
+    AuditEventOut,
+    CategoryIn,
+    CategoryList,
+    CategoryOut,
+    CategoryPatch,
+    Day,
+    ExpenseIn,
+    ExpenseList,
+    ExpenseOut,
+    ExpensePatch,
+    Unsaid,
+)
+from expenses.openapi import problems
+
+router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
+
+Limit = Annotated[
+    int | None,
+    Unsaid,
+    Query(ge=1, le=LARGEST_PAGE_SIZE, description=f"Rows on one page; {DEFAULT_PAGE_SIZE} if missing"),
+]
+Cursor = Annotated[str | None, Unsaid, Query(description="`next` of the page before, with the same filter")]
+IfMatch = Annotated[
+    str | None, Header(description='The version to change, as `ETag` had it, such as `"3"`; any, if missing')
+]
+
+_ETAG = {"headers": {"ETag": {"description": 'The version, such as `"3"`', "schema": {"type": "string"}}}}
+_READ = problems(401, 403, 404)
+_WRITE = problems(401, 403, 404, 409, 412)
+
+
+@router.get("/expenses", summary="List expenses, newest first", response_model=ExpenseList, responses=_READ)
+async def list_expenses(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    from_day: Annotated[Day | None, Unsaid, Query(alias="from", description="First day, inclusive")] = None,
+    to_day: Annotated[Day | None, Unsaid, Query(alias="to", description="Last day, inclusive")] = None,
+    category_id: Annotated[
+        UUID | Literal["none"] | None,
+        Unsaid,
+        Query(description="This category and those below it; `none`: without one"),
+    ] = None,
+    q: Annotated[
+        str | None,
+        Unsaid,
+        Query(max_length=LONGEST_SEARCH, description="Text within the merchant or the note, in any case"),
+    ] = None,
+) -> JSONResponse:
+    is_uncategorised = category_id == "none"
+    filters = ExpenseFilter(
+        from_day=from_day,
+        to_day=to_day,
+        category_id=category_id if isinstance(category_id, UUID) else None,
+        is_uncategorised=is_uncategorised,
+        q=q,
+    )
+    page = await service.list_expenses(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        filters=filters,
+        limit=limit or DEFAULT_PAGE_SIZE,
+        cursor=cursor,
+    )
+    return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
+
+
+@router.post(
+    "/expenses",
+    summary="Record an expense",
+    status_code=201,
+    response_model=ExpenseOut,
+    responses=_WRITE | {201: _ETAG},
+)
+async def add_expense(
+    workspace_id: UUID, body: ExpenseIn, actor: Caller, session: SessionDep, now: Now
+) -> JSONResponse:
+    draft = body.draft(default_payer_id=actor.user_id)
+    new = await service.add_expense(session, actor=actor, workspace_id=workspace_id, draft=draft, now=now)
+    answer = _answer(new, status=201)
+    answer.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/expenses/{new.id}"
+    return answer
+
+
+@router.get(
+    "/expenses/{expense_id}", summary="Show an expense", response_model=ExpenseOut, responses=_READ | {200: _ETAG}
+)
+async def get_expense(workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+    return _answer(await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id))
+
+
+@router.patch(
+    "/expenses/{expense_id}", summary="Change an expense", response_model=ExpenseOut, responses=_WRITE | {200: _ETAG}
+)
+async def change_expense(
+    workspace_id: UUID,
+    expense_id: UUID,
+    body: ExpensePatch,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    now: Now,
+    if_match: IfMatch = None,
+) -> JSONResponse:
+    changed = await service.change_expense(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        expense_id=expense_id,
+        change=body.change(),
+        expected_version=_expected_version(if_match),
+        now=now,
+    )
+    return _answer(changed)
+
+
+@router.delete("/expenses/{expense_id}", summary="Put an expense into the trash", status_code=204, responses=_WRITE)
+async def delete_expense(
+    workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
+) -> None:
+    await service.delete_expense(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        expense_id=expense_id,
+        expected_version=_expected_version(if_match),
+        now=now,
+    )
+
+
+@router.post(
+    "/expenses/{expense_id}/restore",
+    summary="Take an expense out of the trash",
+    response_model=ExpenseOut,
+    responses=_WRITE | {200: _ETAG},
+)
+async def restore_expense(
+    workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, now: Now
+) -> JSONResponse:
+    return _answer(
+        await service.restore_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id, now=now)
+    )
+
+
+@router.get("/categories", summary="List categories", response_model=CategoryList, responses=_READ)
+async def list_categories(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    archived: Annotated[bool, Query(description="Archived ones too")] = False,
+) -> JSONResponse:
+    found = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=archived)
+    return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
+
+
+@router.post("/categories", summary="Make a category", status_code=201, response_model=CategoryOut, responses=_WRITE)
+async def add_category(
+    workspace_id: UUID, body: CategoryIn, actor: Caller, session: SessionDep, now: Now
+) -> JSONResponse:
+    new = await service.add_category(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
+    return JSONResponse(new.snapshot(), status_code=201)
+
+
+@router.patch("/categories/{category_id}", summary="Change a category", response_model=CategoryOut, responses=_WRITE)
+async def change_category(
+    workspace_id: UUID, category_id: UUID, body: CategoryPatch, actor: Caller, session: SessionDep, *, now: Now
+) -> JSONResponse:
+    changed = await service.change_category(
+        session, actor=actor, workspace_id=workspace_id, category_id=category_id, change=body.change(), now=now
+    )
+    return JSONResponse(changed.snapshot())
+
+
+@router.delete("/categories/{category_id}", summary="Archive a category", status_code=204, responses=_WRITE)
+async def archive_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
+    await service.archive_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id, now=now)
+
+
+@router.get("/audit", summary="List changes, newest first", responses=_READ)
+async def list_audit_events(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    entity_id: Annotated[UUID | None, Unsaid, Query(description="Only changes of this thing")] = None,
+) -> AuditEventList:
+    page = await service.list_audit_events(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        entity_id=entity_id,
+        limit=limit or DEFAULT_PAGE_SIZE,
+        cursor=cursor,
+    )
+    items = [AuditEventOut.model_validate(each, from_attributes=True) for each in page.items]
+    return AuditEventList(items=items, next=page.next)
+
+
+def _answer(expense: Expense, *, status: int = 200) -> JSONResponse:
+    return JSONResponse(expense.snapshot(), status_code=status, headers={"ETag": f'"{expense.version}"'})
+
+
+def _expected_version(if_match: str | None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = if_match.strip()
+    if not (len(tag) > 2 and tag[0] == tag[-1] == '"'):
+        if tag.startswith("W/"):  # a weak tag never matches here (RFC 9110, 13.1.1)
+            raise PreconditionFailed
+        raise Invalid('Write one version in quotation marks, such as "3".', field="If-Match")
+    version = tag[1:-1]
+    if not (version.isascii() and version.isdigit() and len(version) <= 9):
+        raise PreconditionFailed  # none of ours, so it cannot be the current one
+    return int(version)

@@ -1,0 +1,225 @@
+"""The questions that the ledger asks the database, and what it writes into it. Nothing here commits.
+
+Every statement names the workspace first, also where an id alone would find the row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ARRAY, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Uuid as UuidType
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from expenses.ledger.audit import AuditEvent
+from expenses.ledger.categories import Category
+from expenses.ledger.model import Expense
+from expenses.ledger.tables import audit_event, category, expense
+from expenses.money import CURRENCIES, Money
+from expenses.workspaces.tables import workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from sqlalchemy import Row, Select
+
+    from expenses.db import Session
+    from expenses.ledger.cursor import PageKey
+    from expenses.ledger.model import ExpenseFilter
+
+# Statements of every request are built once: SQLAlchemy's cache then only has to recognise them.
+_EXPENSES = select(expense).where(expense.c.workspace_id == bindparam("workspace_id"))
+_EXPENSE = _EXPENSES.where(expense.c.id == bindparam("expense_id"))
+_LIVING = expense.c.deleted_at.is_(None)
+_CATEGORIES = select(category).where(category.c.workspace_id == bindparam("workspace_id"))
+
+
+async def expenses_on_page(
+    session: Session, *, workspace_id: UUID, filters: ExpenseFilter, after: PageKey | None, limit: int
+) -> list[Expense]:
+    """The newest living expenses that pass the filter and come after a key, one query whatever is asked.
+
+    The cost is that of the rows returned (`expense_page_idx`, `expense_category_page_idx`), except for a search
+    text: rows that do not match are read and dropped, so one that never occurs reads the whole workspace.
+    """
+    statement = _filtered(_EXPENSES.where(_LIVING), filters)
+    if after is not None:
+        statement = statement.where(tuple_(expense.c.spent_on, expense.c.id) < tuple_(after.spent_on, after.id))
+    statement = statement.order_by(expense.c.spent_on.desc(), expense.c.id.desc()).limit(limit)
+    rows = await session.execute(statement, {"workspace_id": workspace_id})
+    return [_expense(row) for row in rows]
+
+
+async def expense_with_id(
+    session: Session, *, workspace_id: UUID, expense_id: UUID, for_update: bool = False
+) -> Expense | None:
+    """One expense, living or in the trash. `for_update` makes others who want to write it wait for our commit."""
+    statement = _EXPENSE.with_for_update() if for_update else _EXPENSE
+    row = (await session.execute(statement, {"workspace_id": workspace_id, "expense_id": expense_id})).first()
+    return None if row is None else _expense(row)
+
+
+async def insert_expenses(session: Session, *, workspace_id: UUID, new: list[Expense]) -> None:
+    """Store new expenses."""
+    await session.execute(insert(expense), [{"workspace_id": workspace_id} | _expense_values(each) for each in new])
+
+
+async def store_expense(session: Session, *, workspace_id: UUID, changed: Expense) -> None:
+    """Replace an expense that this transaction has locked."""
+    statement = update(expense).where(expense.c.workspace_id == workspace_id, expense.c.id == changed.id)
+    await session.execute(statement.values(_expense_values(changed)))
+
+
+async def categories_of(session: Session, *, workspace_id: UUID) -> list[Category]:
+    """All categories of a workspace, archived ones too, in the order of their positions."""
+    statement = _CATEGORIES.order_by(category.c.position, category.c.name, category.c.id)
+    rows = await session.execute(statement, {"workspace_id": workspace_id})
+    return [_category(row) for row in rows]
+
+
+async def categories_in_use(session: Session, *, workspace_id: UUID, among: Iterable[UUID]) -> set[UUID]:
+    """Which of these are categories of this workspace that are not archived."""
+    statement = select(category.c.id).where(category.c.workspace_id == workspace_id, category.c.archived_at.is_(None))
+    return set((await session.execute(statement.where(category.c.id == func.any(list(among))))).scalars())
+
+
+async def lock_categories(session: Session, *, workspace_id: UUID) -> None:
+    """Make others who want to change categories of this workspace wait for our commit.
+
+    Locks the workspace's row, because locks on categories would not stop a new one. Foreign keys to it do not wait:
+    they take `FOR KEY SHARE`, which goes together with `FOR NO KEY UPDATE`.
+    """
+    statement = select(workspace.c.id).where(workspace.c.id == workspace_id)
+    await session.execute(statement.with_for_update(key_share=True))
+
+
+async def insert_categories(session: Session, *, workspace_id: UUID, new: Iterable[Category]) -> set[UUID]:
+    """Store new categories; those that are there already, be it a moment ago, are left alone. Says which were new."""
+    values = [{"workspace_id": workspace_id} | _category_values(each) for each in new]
+    statement = upsert(category).values(values).on_conflict_do_nothing().returning(category.c.id)
+    return set((await session.execute(statement)).scalars())
+
+
+async def store_category(session: Session, *, workspace_id: UUID, changed: Category) -> None:
+    """Replace a category."""
+    statement = update(category).where(category.c.workspace_id == workspace_id, category.c.id == changed.id)
+    await session.execute(statement.values(_category_values(changed)))
+
+
+async def insert_audit_events(session: Session, *, workspace_id: UUID, new: Iterable[AuditEvent]) -> None:
+    """Add to the record of changes."""
+    values = [
+        {
+            "workspace_id": workspace_id,
+            "id": each.id,
+            "at": each.at,
+            "actor_id": each.actor_id,
+            "entity": each.entity,
+            "entity_id": each.entity_id,
+            "action": each.action,
+            "before": each.before,
+            "after": each.after,
+            "request_id": each.request_id,
+        }
+        for each in new
+    ]
+    await session.execute(insert(audit_event), values)
+
+
+async def audit_events_on_page(
+    session: Session, *, workspace_id: UUID, entity_id: UUID | None, after: UUID | None, limit: int
+) -> list[AuditEvent]:
+    """The newest changes after an id, of one thing or of the whole workspace."""
+    statement = select(audit_event).where(audit_event.c.workspace_id == workspace_id)
+    if entity_id is not None:
+        statement = statement.where(audit_event.c.entity_id == entity_id)
+    if after is not None:
+        statement = statement.where(audit_event.c.id < after)
+    rows = await session.execute(statement.order_by(audit_event.c.id.desc()).limit(limit))
+    return [
+        AuditEvent(
+            id=row.id,
+            at=row.at,
+            actor_id=row.actor_id,
+            entity=row.entity,
+            entity_id=row.entity_id,
+            action=row.action,
+            before=row.before,
+            after=row.after,
+            request_id=row.request_id,
+        )
+        for row in rows
+    ]
+
+
+def _filtered(statement: Select[Any], filters: ExpenseFilter) -> Select[Any]:
+    if filters.from_day is not None:
+        statement = statement.where(expense.c.spent_on >= filters.from_day)
+    if filters.to_day is not None:
+        statement = statement.where(expense.c.spent_on <= filters.to_day)
+    if filters.is_uncategorised:
+        statement = statement.where(expense.c.category_id.is_(None))
+    if filters.category_id is not None:
+        # An array that is computed once lets the planner use `expense_category_page_idx`; a join would not.
+        below = select(category.c.id).where(
+            category.c.workspace_id == bindparam("workspace_id"), category.c.parent_id == filters.category_id
+        )
+        wanted = func.array_prepend(filters.category_id, func.array(below.scalar_subquery(), type_=ARRAY(UuidType)))
+        statement = statement.where(expense.c.category_id == func.any(wanted))
+    if filters.q:
+        has_text = expense.c.merchant.icontains(filters.q, autoescape=True)
+        statement = statement.where(has_text | expense.c.note.icontains(filters.q, autoescape=True))
+    return statement
+
+
+def _expense(row: Row[Any]) -> Expense:
+    return Expense(
+        id=row.id,
+        spent_on=row.spent_on,
+        amount=Money(row.amount_minor, CURRENCIES[row.currency]),
+        merchant=row.merchant,
+        category_id=row.category_id,
+        note=row.note,
+        tags=tuple(row.tags),
+        payer_id=row.payer_id,
+        version=row.version,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+    )
+
+
+def _expense_values(each: Expense) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "spent_on": each.spent_on,
+        "amount_minor": each.amount.minor,
+        "currency": each.amount.currency.code,
+        "merchant": each.merchant,
+        "category_id": each.category_id,
+        "note": each.note,
+        "tags": list(each.tags),
+        "payer_id": each.payer_id,
+        "version": each.version,
+        "created_by": each.created_by,
+        "created_at": each.created_at,
+        "updated_at": each.updated_at,
+        "deleted_at": each.deleted_at,
+    }
+
+
+def _category(row: Row[Any]) -> Category:
+    return Category(row.id, row.parent_id, row.name, row.color, row.position, row.archived_at)
+
+
+def _category_values(each: Category) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "parent_id": each.parent_id,
+        "name": each.name,
+        "color": each.color,
+        "position": each.position,
+        "archived_at": each.archived_at,
+    }

@@ -1,0 +1,276 @@
+"""Recording, finding and changing expenses: who may, what must hold, and one transaction for each request that writes.
+
+Everybody in a workspace may read; `owner`, `admin` and `member` may write everything in it. Categories are in
+`ledger.category_service` and appear here too, so that pages and API need one module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from expenses.db import transaction
+from expenses.errors import NotFound, PreconditionFailed
+from expenses.ids import uuid7
+from expenses.ledger import cursor as cursors
+from expenses.ledger import queries
+from expenses.ledger.audit import event_of
+from expenses.ledger.category_service import add_category, archive_category, change_category, list_categories
+from expenses.ledger.cursor import PageKey
+from expenses.ledger.model import (
+    DEFAULT_PAGE_SIZE,
+    ExpenseFilter,
+    Page,
+    UnknownCategory,
+    UnknownPayer,
+    marked,
+    recorded,
+    rewritten,
+)
+from expenses.ledger.rights import check_reader, check_writer
+from expenses.money import currency_in_use
+from expenses.workspaces.service import membership_of, require_role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from expenses.accounts.model import Actor
+    from expenses.db import Session
+    from expenses.ledger.audit import Action, AuditEvent
+    from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
+
+__all__ = [
+    "add_category",
+    "add_expense",
+    "add_expenses",
+    "archive_category",
+    "change_category",
+    "change_expense",
+    "delete_expense",
+    "get_expense",
+    "list_audit_events",
+    "list_categories",
+    "list_expenses",
+    "restore_expense",
+]
+
+EVERYTHING = ExpenseFilter()
+"""The filter that lets all expenses pass."""
+
+
+async def list_expenses(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    filters: ExpenseFilter = EVERYTHING,
+    limit: int = DEFAULT_PAGE_SIZE,
+    cursor: str | None = None,
+) -> Page[Expense]:
+    """One page of the expenses that pass the filter, newest day first.
+
+    Expenses that are recorded while somebody turns pages neither repeat a row nor hide one.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+        InvalidCursor: The cursor is not one of this workspace with this filter.
+    """
+    await check_reader(session, actor=actor, workspace_id=workspace_id)
+    scope = f"{workspace_id} {filters!r}"
+    after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
+    found = await queries.expenses_on_page(
+        session, workspace_id=workspace_id, filters=filters, after=after, limit=limit + 1
+    )
+    items = found[:limit]
+    has_more = len(found) > limit
+    return Page(items, PageKey(items[-1].spent_on, items[-1].id).cursor(scope=scope) if has_more else None)
+
+
+async def get_expense(session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID) -> Expense:
+    """One expense. Raises `NotFound` for strangers too, and when it is in the trash."""
+    await check_reader(session, actor=actor, workspace_id=workspace_id)
+    found = await queries.expense_with_id(session, workspace_id=workspace_id, expense_id=expense_id)
+    if found is None or found.deleted_at is not None:
+        raise NotFound
+    return found
+
+
+async def add_expense(
+    session: Session, *, actor: Actor, workspace_id: UUID, draft: ExpenseDraft, now: datetime
+) -> Expense:
+    """Record one expense; raises what `add_expenses` raises."""
+    (new,) = await add_expenses(session, actor=actor, workspace_id=workspace_id, drafts=[draft], now=now)
+    return new
+
+
+async def add_expenses(
+    session: Session, *, actor: Actor, workspace_id: UUID, drafts: Sequence[ExpenseDraft], now: datetime
+) -> list[Expense]:
+    """Record all of these expenses or none, in their order.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+        Forbidden: The actor may only read.
+        WithdrawnCurrency: One is in a currency that is no longer in use.
+        UnknownCategory: One is in a category that is archived or not of this workspace.
+        UnknownPayer: One was paid by somebody who is not a member.
+    """
+    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    await _check_references(session, actor=actor, workspace_id=workspace_id, drafts=drafts, now=now)
+    new = [recorded(draft, expense_id=uuid7(now), created_by=actor.user_id, now=now) for draft in drafts]
+    events = [event_of("create", before=None, after=each, actor_id=actor.user_id, now=now) for each in new]
+    if new:
+        async with transaction(session):
+            await queries.insert_expenses(session, workspace_id=workspace_id, new=new)
+            await queries.insert_audit_events(session, workspace_id=workspace_id, new=events)
+    return new
+
+
+async def change_expense(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    expense_id: UUID,
+    change: ExpenseChange,
+    expected_version: int | None = None,
+    now: datetime,
+) -> Expense:
+    """The expense as it is afterwards; the same version as before when the change says nothing new.
+
+    A withdrawn currency, an archived category or a former member may stay, but not be newly chosen.
+
+    Raises:
+        NotFound: No such expense, it is in the trash, or the actor does not belong to the workspace.
+        Forbidden: The actor may only read.
+        PreconditionFailed: The expense has another version than the expected one.
+        Invalid: It would become something that cannot be recorded.
+    """
+    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    async with transaction(session):
+        before = await _locked(session, workspace_id=workspace_id, expense_id=expense_id, version=expected_version)
+        draft = change.applied_to(before)
+        await _check_references(session, actor=actor, workspace_id=workspace_id, drafts=[draft], before=before, now=now)
+        after = rewritten(before, draft, now=now)
+        if after is not before:
+            await _store(session, "change", before, after, actor=actor, workspace_id=workspace_id, now=now)
+    return after
+
+
+async def delete_expense(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    expense_id: UUID,
+    expected_version: int | None = None,
+    now: datetime,
+) -> Expense:
+    """Put an expense into the trash; raises what `change_expense` raises."""
+    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    async with transaction(session):
+        before = await _locked(session, workspace_id=workspace_id, expense_id=expense_id, version=expected_version)
+        after = marked(before, deleted_at=now, now=now)
+        await _store(session, "delete", before, after, actor=actor, workspace_id=workspace_id, now=now)
+    return after
+
+
+async def restore_expense(
+    session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID, now: datetime
+) -> Expense:
+    """Take an expense out of the trash; one that is not in it stays as it is.
+
+    Raises:
+        NotFound: There never was such an expense, or the actor does not belong to the workspace.
+        Forbidden: The actor may only read.
+    """
+    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    async with transaction(session):
+        before = await queries.expense_with_id(
+            session, workspace_id=workspace_id, expense_id=expense_id, for_update=True
+        )
+        if before is None:
+            raise NotFound
+        if before.deleted_at is None:
+            return before
+        after = marked(before, deleted_at=None, now=now)
+        await _store(session, "restore", before, after, actor=actor, workspace_id=workspace_id, now=now)
+    return after
+
+
+async def list_audit_events(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    entity_id: UUID | None = None,
+    limit: int = DEFAULT_PAGE_SIZE,
+    cursor: str | None = None,
+) -> Page[AuditEvent]:
+    """One page of the record of changes, newest first, of one thing or of the whole workspace.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+        Forbidden: The actor is neither owner nor admin.
+        InvalidCursor: The cursor is not one of this list.
+    """
+    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    require_role(membership, "owner", "admin")
+    scope = f"audit {workspace_id} {entity_id}"
+    after = None if cursor is None else cursors.decode_id(cursor, scope=scope)
+    found = await queries.audit_events_on_page(
+        session, workspace_id=workspace_id, entity_id=entity_id, after=after, limit=limit + 1
+    )
+    items = found[:limit]
+    return Page(items, cursors.encode(items[-1].id.bytes, scope=scope) if len(found) > limit else None)
+
+
+async def _locked(session: Session, *, workspace_id: UUID, expense_id: UUID, version: int | None) -> Expense:
+    found = await queries.expense_with_id(session, workspace_id=workspace_id, expense_id=expense_id, for_update=True)
+    if found is None or found.deleted_at is not None:
+        raise NotFound
+    if version is not None and version != found.version:
+        raise PreconditionFailed
+    return found
+
+
+async def _store(
+    session: Session,
+    action: Action,
+    before: Expense,
+    after: Expense,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    now: datetime,
+) -> None:
+    event = event_of(action, before=before, after=after, actor_id=actor.user_id, now=now)
+    await queries.store_expense(session, workspace_id=workspace_id, changed=after)
+    await queries.insert_audit_events(session, workspace_id=workspace_id, new=[event])
+
+
+async def _check_references(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    drafts: Sequence[ExpenseDraft],
+    before: Expense | None = None,
+    now: datetime,
+) -> None:
+    for code in {draft.amount.currency.code for draft in drafts} - ({before.amount.currency.code} if before else set()):
+        currency_in_use(code, on=now.date())
+    category_ids = {draft.category_id for draft in drafts if draft.category_id} - {before and before.category_id}
+    if category_ids and category_ids != await queries.categories_in_use(
+        session, workspace_id=workspace_id, among=category_ids
+    ):
+        raise UnknownCategory(field="category_id")
+    for payer_id in {draft.payer_id for draft in drafts if draft.payer_id} - {
+        actor.user_id,
+        before and before.payer_id,
+    }:
+        try:
+            await membership_of(session, user_id=payer_id, workspace_id=workspace_id)
+        except NotFound as exc:
+            raise UnknownPayer(field="payer_id") from exc

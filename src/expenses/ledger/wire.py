@@ -1,0 +1,219 @@
+"""The ledger's JSON: what clients send and get. Types and documentation only; the rules are in the model.
+
+Without `from __future__ import annotations`: pydantic reads the annotations.
+"""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from expenses.ledger.categories import DEFAULT_COLOR, LARGEST_POSITION, LONGEST_NAME, CategoryChange, CategoryDraft
+from expenses.ledger.model import (
+    LONGEST_MERCHANT,
+    LONGEST_NOTE,
+    LONGEST_TAG,
+    MOST_TAGS,
+    ExpenseChange,
+    ExpenseDraft,
+)
+from expenses.money import Money, currency_named, parse_amount
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _only_a_day(value: object) -> object:
+    # pydantic alone would also take a number of seconds or a time of day, and drop the time.
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("write a day as YYYY-MM-DD")
+    return value
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+Day = Annotated[date, BeforeValidator(_only_a_day)]
+"""A calendar day, `YYYY-MM-DD` and nothing else."""
+
+Unsaid = BeforeValidator(_none_if_empty)
+"""In a query, `from=` means the same as no `from`: forms send every field they have."""
+
+
+class _Closed(BaseModel):
+    """A request body in which a misspelt field is an error, not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Amount(_Closed):
+    """An amount of money. The value is text, because JSON's numbers are binary fractions to most readers."""
+
+    value: str = Field(
+        description="Major units: digits with at most one decimal point, and no more digits behind it than the "
+        "currency has; negative for a refund",
+        examples=["12.50"],
+        json_schema_extra={"pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
+    )
+    currency: str = Field(description="ISO 4217 code", examples=["EUR"], json_schema_extra={"pattern": "^[A-Z]{3}$"})
+
+    def money(self) -> Money:
+        """The amount, exact. Raises `InvalidAmount` or `UnknownCurrency`."""
+        return parse_amount(self.value, currency_named(self.currency))
+
+    @classmethod
+    def of(cls, money: Money) -> "Amount":
+        """The JSON of an amount."""
+        return cls(value=money.decimal_text(), currency=money.currency.code)
+
+
+Merchant = Annotated[str, Field(min_length=1, max_length=LONGEST_MERCHANT, examples=["Corner Bakery"])]
+Note = Annotated[str, Field(max_length=LONGEST_NOTE)]
+Tags = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=LONGEST_TAG)]],
+    Field(max_length=MOST_TAGS, description="Without repetition; a tag that is given twice is kept once"),
+]
+
+
+class ExpenseOut(BaseModel):
+    """One expense."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    spent_on: date
+    amount: Amount
+    merchant: str
+    category_id: UUID | None
+    note: str
+    tags: list[str]
+    payer_id: UUID | None
+    version: int = Field(description="Changes with every change; also in the header `ETag`")
+
+
+class ExpenseList(BaseModel):
+    """One page of expenses, newest day first."""
+
+    items: list[ExpenseOut]
+    next: str | None = Field(description="Cursor of the next page, null on the last one")
+
+
+class ExpenseIn(_Closed):
+    """An expense to record."""
+
+    spent_on: Day = Field(description="1900-01-01 to 2199-12-31")
+    amount: Amount
+    merchant: Merchant
+    category_id: UUID | None = None
+    note: Note = ""
+    tags: Tags = []
+    payer_id: UUID | None = Field(default=None, description="A member; you, if the field is missing")
+
+    def draft(self, *, default_payer_id: UUID) -> ExpenseDraft:
+        """What it says. Raises `Invalid`."""
+        return ExpenseDraft(
+            spent_on=self.spent_on,
+            amount=self.amount.money(),
+            merchant=self.merchant,
+            category_id=self.category_id,
+            note=self.note,
+            tags=tuple(self.tags),
+            payer_id=self.payer_id if "payer_id" in self.model_fields_set else default_payer_id,
+        )
+
+
+class ExpensePatch(_Closed):
+    """What shall be different; fields that are missing stay as they are, null empties those that can be empty."""
+
+    # Defaults come from factories to keep them out of the API's description: none of them is ever used.
+    spent_on: Day = Field(default_factory=lambda: date.min)
+    amount: Amount = Field(default_factory=lambda: Amount(value="0", currency="EUR"))
+    merchant: Merchant = Field(default_factory=str)
+    category_id: UUID | None = None
+    note: Note = Field(default_factory=str)
+    tags: Tags = Field(default_factory=list)
+    payer_id: UUID | None = None
+
+    def change(self) -> ExpenseChange:
+        """What it says. Raises `Invalid`."""
+        said: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        if "amount" in said:
+            said["amount"] = self.amount.money()
+        if "tags" in said:
+            said["tags"] = tuple(self.tags)
+        return ExpenseChange(**said)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, examples=["Groceries"])]
+Color = Annotated[str, Field(json_schema_extra={"pattern": "^#[0-9a-f]{6}$"}, examples=["#15803d"])]
+Position = Annotated[int, Field(ge=0, le=LARGEST_POSITION, description="Order among siblings, smallest first")]
+
+
+class CategoryOut(BaseModel):
+    """One category; `parent_id` is null on the upper level, and there are two levels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    parent_id: UUID | None
+    name: str
+    color: str
+    position: int
+    is_archived: bool = Field(description="Keeps its expenses, takes no new ones")
+
+
+class CategoryList(BaseModel):
+    """All categories of a workspace."""
+
+    items: list[CategoryOut]
+    next: str | None = None
+
+
+class CategoryIn(_Closed):
+    """A category to make."""
+
+    name: Name
+    parent_id: UUID | None = None
+    color: Color = DEFAULT_COLOR
+    position: Position | None = Field(default=None, description="Behind its siblings, if missing")
+
+    def draft(self) -> CategoryDraft:
+        """What it says. Raises `Invalid`."""
+        return CategoryDraft(name=self.name, parent_id=self.parent_id, color=self.color, position=self.position)
+
+
+class CategoryPatch(_Closed):
+    """What shall be different; fields that are missing stay as they are."""
+
+    name: Name = Field(default_factory=str)
+    parent_id: UUID | None = None
+    color: Color = Field(default_factory=str)
+    position: Position = Field(default_factory=int)
+
+    def change(self) -> CategoryChange:
+        """What it says. Raises `Invalid`."""
+        said: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        return CategoryChange(**said)
+
+
+class AuditEventOut(BaseModel):
+    """One change of one thing. `before` and `after` are the thing in the JSON of this API, as it was then."""
+
+    id: UUID
+    at: datetime
+    actor_id: UUID | None = Field(description="null: the service itself")
+    entity: Literal["expense", "category"]
+    entity_id: UUID
+    action: Literal["create", "change", "delete", "restore", "archive"]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    request_id: str | None
+
+
+class AuditEventList(BaseModel):
+    """One page of the record of changes, newest first."""
+
+    items: list[AuditEventOut]
+    next: str | None
