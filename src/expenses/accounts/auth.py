@@ -8,6 +8,7 @@ pages, which call `check_csrf_token`). Without `from __future__ import annotatio
 import hmac
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 from fastapi.security import OAuth2PasswordBearer
@@ -93,6 +94,24 @@ def check_csrf_token(actor: Actor, given: str | None) -> None:
         raise WrongCSRFToken
 
 
+def refuse_foreign_origin(request: Request) -> None:
+    """Dependency for forms: refuse what another site made the browser send, by the browser's own word.
+
+    That is `Sec-Fetch-Site`, else (browsers leave it out over plain HTTP) `Origin`; programs send neither. Hosts are
+    compared without ports, since a proxy may take the port off `Host`: this stands beside the tokens, not for them.
+
+    Raises:
+        WrongCSRFToken: Another site sent it.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        is_foreign = site not in {"same-origin", "none"}
+    else:
+        is_foreign = origin is not None and _host(origin) != request.url.hostname
+    if is_foreign:
+        raise WrongCSRFToken
+
+
 def require_open_registration(request: Request) -> None:
     """Dependency of whatever makes accounts for strangers.
 
@@ -133,6 +152,13 @@ def clear_session_cookie(request: Request, response: Response) -> None:
     response.delete_cookie(
         _cookie_name(settings), path="/", secure=settings.secure_cookies, httponly=True, samesite="lax"
     )
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:  # such as an IPv6 address without its closing bracket
+        return None
 
 
 def _cookie_name(settings: Settings) -> str:

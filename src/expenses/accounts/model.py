@@ -199,14 +199,19 @@ def check_password(password: str) -> None:
     """Refuse a password that is too short to be safe or too long to be one.
 
     Raises:
-        Invalid: Fewer than `PASSWORD_MIN_LENGTH` characters or more than `PASSWORD_MAX_BYTES` bytes.
+        Invalid: Fewer than `PASSWORD_MIN_LENGTH` characters, more than `PASSWORD_MAX_BYTES` bytes, or no text.
     """
     if len(password) < PASSWORD_MIN_LENGTH:
         raise Invalid(f"The password must have at least {PASSWORD_MIN_LENGTH} characters.", field="password")
     if not is_possible_password(password):
-        raise Invalid(f"The password must have at most {PASSWORD_MAX_BYTES} bytes.", field="password")
+        raise Invalid(f"The password must be text of at most {PASSWORD_MAX_BYTES} bytes in UTF-8.", field="password")
 
 
 def is_possible_password(text: str) -> bool:
     """Whether any account could have this password; says nothing about a particular account."""
-    return len(text) <= PASSWORD_MAX_BYTES and len(text.encode("utf-8", "replace")) <= PASSWORD_MAX_BYTES
+    if len(text) > PASSWORD_MAX_BYTES:
+        return False
+    try:
+        return len(text.encode()) <= PASSWORD_MAX_BYTES
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it, UTF-8 cannot
+        return False
