@@ -54,7 +54,7 @@ def _create_category() -> None:
     op.create_index(
         "category_sibling_key",
         "category",
-        ["workspace_id", "parent_id", sa.text("lower(name)")],
+        ["workspace_id", "parent_id", "name"],
         unique=True,
         postgresql_where=sa.text("archived_at IS NULL"),
         postgresql_nulls_not_distinct=True,

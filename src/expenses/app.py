@@ -15,7 +15,9 @@ from expenses.db import create_engine
 from expenses.health import GateMiddleware
 from expenses.health import router as health
 from expenses.http import install_error_handlers, utc_now
+from expenses.ledger.api import router as ledger_api
 from expenses.openapi import describe_problems
+from expenses.reports.api import router as reports_api
 from expenses.workspaces.api import router as workspaces_api
 from tidegate import SchemaGate
 
@@ -41,6 +43,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health)
     app.include_router(accounts_api)
     app.include_router(workspaces_api)
+    app.include_router(ledger_api)
+    app.include_router(reports_api)
     describe_problems(app)
     return app
 

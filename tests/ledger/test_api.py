@@ -8,7 +8,6 @@ from expenses.ledger.wire import CategoryOut, ExpenseOut
 
 if TYPE_CHECKING:
     import httpx
-
     from tests.people import Person
 
 pytestmark = pytest.mark.anyio

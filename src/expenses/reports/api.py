@@ -1,0 +1,103 @@
+"""Reports as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from expenses.accounts.auth import Caller
+from expenses.http import SessionDep
+from expenses.ledger.wire import Amount
+from expenses.money import Money
+from expenses.openapi import problems
+from expenses.reports import service
+from expenses.reports.model import CategoryTotals, Month, MonthReport
+
+router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/reports", tags=["reports"])
+
+Totals = Annotated[list[Amount], Field(description="One amount for each currency, by code; refunds are subtracted")]
+
+
+class SubcategoryOut(BaseModel):
+    """What a category of the lower level comes to."""
+
+    id: UUID
+    name: str
+    color: str
+    totals: Totals
+
+
+class CategoryTotalsOut(BaseModel):
+    """What a category comes to: `totals` is `own` and the `totals` of its `children` together."""
+
+    id: UUID | None = Field(description="null for what has no category")
+    name: str
+    color: str
+    totals: Totals
+    own: Totals
+    children: list[SubcategoryOut]
+
+
+class DayTotalsOut(BaseModel):
+    """What a day comes to."""
+
+    day: date
+    totals: Totals
+
+
+class MonthReportOut(BaseModel):
+    """What a month comes to, never mixing currencies. What nothing was spent in or on is left out."""
+
+    month: str = Field(examples=["2026-11"])
+    count: int = Field(description="Number of expenses")
+    totals: Totals
+    categories: list[CategoryTotalsOut] = Field(description="Upper level; what has no category comes last")
+    days: list[DayTotalsOut]
+
+
+@router.get("/monthly", summary="Add up a month", responses=problems(401, 403, 404))
+async def monthly(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    month: Annotated[
+        str,
+        Query(
+            examples=["2026-11"], description="1900-01 to 2199-12", json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}$"}
+        ),
+    ],
+) -> MonthReportOut:
+    report = await service.monthly(session, actor=actor, workspace_id=workspace_id, month=Month.parse(month))
+    return _report_out(report)
+
+
+def _report_out(report: MonthReport) -> MonthReportOut:
+    return MonthReportOut(
+        month=str(report.month),
+        count=report.count,
+        totals=_amounts(report.totals),
+        categories=[_category_out(each) for each in report.categories],
+        days=[DayTotalsOut(day=each.day, totals=_amounts(each.totals)) for each in report.days],
+    )
+
+
+def _category_out(each: CategoryTotals) -> CategoryTotalsOut:
+    children = [
+        SubcategoryOut(id=child.id, name=child.name, color=child.color, totals=_amounts(child.totals))
+        for child in each.children
+        if child.id is not None
+    ]
+    return CategoryTotalsOut(
+        id=each.id,
+        name=each.name,
+        color=each.color,
+        totals=_amounts(each.totals),
+        own=_amounts(each.own),
+        children=children,
+    )
+
+
+def _amounts(totals: tuple[Money, ...]) -> list[Amount]:
+    return [Amount.of(money) for money in totals]

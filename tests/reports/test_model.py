@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from expenses.ledger.categories import default_categories
+from expenses.money import CURRENCIES, LARGEST_MINOR, Money
+from expenses.reports.model import CategorySum, DaySum, InvalidMonth, Month, month_report
+
+HOME = UUID(int=1)
+CATEGORIES = list(default_categories(HOME))
+
+moneys = st.builds(
+    Money,
+    st.integers(-LARGEST_MINOR, LARGEST_MINOR),
+    st.sampled_from([CURRENCIES[code] for code in ("EUR", "JPY", "KWD")]),
+)
+rows = st.tuples(st.sampled_from([None, *[each.id for each in CATEGORIES]]), st.integers(1, 30), moneys)
+
+
+@given(st.lists(rows, max_size=40))
+def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | None, int, Money]]) -> None:
+    report = month_report(
+        Month(2026, 11),
+        by_category=[CategorySum(category_id, amount, 1) for category_id, _, amount in spent],
+        by_day=[DaySum(date(2026, 11, day), amount) for _, day, amount in spent],
+        categories=CATEGORIES,
+    )
+    expected = added([amount for _, _, amount in spent])
+    assert added(report.totals) == expected
+    assert added([money for each in report.days for money in each.totals]) == expected
+    assert added([money for each in report.categories for money in each.totals]) == expected
+    for category in report.categories:
+        below = [money for child in category.children for money in child.totals]
+        assert added([*category.own, *below]) == added(category.totals)
+    assert report.count == len(spent)
+
+
+def added(amounts: tuple[Money, ...] | list[Money]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for amount in amounts:
+        totals[amount.currency.code] = totals.get(amount.currency.code, 0) + amount.minor
+    return totals
+
+
+@given(st.dates(date(1900, 1, 1), date(2199, 12, 31)))
+def test_a_month_has_the_days_that_the_calendar_says(day: date) -> None:
+    month = Month.of(day)
+    assert month.first_day <= day <= month.last_day
+    assert Month.of(month.first_day) == Month.of(month.last_day) == Month.parse(str(month)) == month
+    assert (month.last_day + timedelta(days=1)).day == 1
+
+
+@given(st.integers(-1200, 1200))
+def test_shifting_a_month_there_and_back_changes_nothing(by: int) -> None:
+    month = Month(2050, 6)
+    assert month.shifted(by).shifted(-by) == month
+
+
+def test_there_is_no_month_before_the_first_and_after_the_last() -> None:
+    assert Month(2026, 12).shifted(1) == Month(2027, 1)
+    for month, by in [(Month(1900, 1), -1), (Month(2199, 12), 1)]:
+        with pytest.raises(InvalidMonth):
+            month.shifted(by)
+
+
+def test_two_workspaces_never_share_a_category_id() -> None:
+    other = {each.id for each in default_categories(uuid5(HOME, "other"))}
+    assert len({each.id for each in CATEGORIES}) == len(CATEGORIES)
+    assert not other & {each.id for each in CATEGORIES}
