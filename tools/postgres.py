@@ -71,7 +71,11 @@ class Cluster:
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **_as_unprivileged()
         )
         log.close()
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:

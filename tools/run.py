@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -37,7 +38,7 @@ DATA = ROOT / ".data"
 PROGRAMS = Path(sys.executable).parent
 DATABASE = "expenses"
 FIRST_PORT = 8000
-LAST_PORT = 8019
+PORTS_TO_TRY = 20
 STOP_TIMEOUT_S = 10
 """How long the server may take to finish what it is answering, once told to stop."""
 DEMO_EMAIL = "demo@example.com"
@@ -62,13 +63,23 @@ class StopSignals:
     def __init__(self) -> None:
         self.received = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._remember)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # `nohup make run` means it
+                signal.signal(number, self._remember)
+        self._terminal = select.poll()
+        if os.isatty(0) and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            self._terminal.register(0, 0)
 
     def _remember(self, _number: int, _frame: FrameType | None) -> None:
         self.received = True
 
     def check(self) -> None:
-        """Raise `Stopped` when an end was asked for."""
+        """Raise `Stopped` when an end was asked for, or the terminal has gone.
+
+        The system tells only the first process of a terminal when that is closed. Mostly that is a shell, which
+        passes it on; where it is `make`, it waits for us, so we look for ourselves.
+        """
+        if self._terminal.poll(0):
+            self.received = True
         if self.received:
             raise Stopped
 
@@ -101,13 +112,14 @@ def serve(signals: StopSignals) -> None:
         say(f"PostgreSQL 18 keeps its data in `{shown(cluster.folder)}` and listens on port {cluster.port}")
         create_database(cluster)
         signals.check()
-        runner = Runner(url=f"http://127.0.0.1:{port}", port=port)
-        server = start_server(cluster, runner)
+        url = f"http://127.0.0.1:{port}"
+        server = start_server(cluster, port)
+        Runner(pid=os.getpid(), url=url, port=port, server_pid=server.pid).write(DATA)
         try:
             wait_until_it_answers(server, port, signals)
             if os.environ.get("DEMO", "").lower() not in ("", "0", "no", "false"):
                 load_sample(cluster, signals)
-            say(f"\nexpenses is ready at {runner.url} (Ctrl-C stops it)\n")
+            say(f"\nexpenses is ready at {url} (Ctrl-C stops it)\n")
             while True:
                 check_server(server, signals)
                 time.sleep(0.1)
@@ -115,19 +127,19 @@ def serve(signals: StopSignals) -> None:
             stop(server)
 
 
-def choose_port(wanted: str) -> int:
-    """The port to serve on: the wanted one, or else 8000, or else the next one that is free."""
+def choose_port(wanted: str, *, first: int = FIRST_PORT) -> int:
+    """The port to serve on: the wanted one, or else the first (8000), or else the next one that is free."""
     if wanted:
         if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
             raise CannotRun(f"`PORT={wanted}` is no port", "give a number from 1 to 65535, or leave it out")
         if not is_free(int(wanted)):
             raise CannotRun(f"port {wanted} is taken", "choose another with `make run PORT=…`, or leave it out")
         return int(wanted)
-    for port in range(FIRST_PORT, LAST_PORT + 1):
+    for port in range(first, first + PORTS_TO_TRY):
         if is_free(port):
             return port
         say(f"port {port} is taken")
-    raise CannotRun(f"ports {FIRST_PORT} to {LAST_PORT} are taken", "choose another with `make run PORT=…`")
+    raise CannotRun(f"ports {first} to {port} are taken", "choose another with `make run PORT=…`")
 
 
 def is_free(port: int) -> bool:
@@ -173,16 +185,14 @@ def environment(cluster: Cluster) -> dict[str, str]:
     return inherited | ours
 
 
-def start_server(cluster: Cluster, runner: Runner) -> subprocess.Popen[bytes]:
-    """Start migrating and serving, and put it on record for a later run, should this one be killed."""
+def start_server(cluster: Cluster, port: int) -> subprocess.Popen[bytes]:
+    """Start migrating and then serving."""
     command = [str(PROGRAMS / "tidegate"), "run", "--", "uvicorn", "main:app", "--host", "127.0.0.1"]
-    command += ["--port", str(runner.port), "--timeout-graceful-shutdown", str(STOP_TIMEOUT_S)]
+    command += ["--port", str(port), "--timeout-graceful-shutdown", str(STOP_TIMEOUT_S)]
     # A session of its own: Ctrl-C in the terminal reaches us alone, and we stop things in order.
-    server = subprocess.Popen(
+    return subprocess.Popen(
         command, cwd=ROOT, env=environment(cluster), stdin=subprocess.DEVNULL, start_new_session=True
     )
-    Runner(url=runner.url, port=runner.port, server_pid=server.pid).write(DATA)
-    return server
 
 
 def wait_until_it_answers(server: subprocess.Popen[bytes], port: int, signals: StopSignals) -> None:

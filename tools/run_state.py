@@ -32,17 +32,19 @@ SYSTEM_FOLDER = Path("/var/lib/expenses-development")
 class AlreadyRunning(Exception):
     """Another `make run` of this project is at work."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(f"`make run` is already at work, at {url}")
+    def __init__(self, runner: Runner | None) -> None:
+        where = f" at {runner.url} (pid {runner.pid})" if runner else ""
+        super().__init__(f"`make run` is already at work{where}")
 
 
 @dataclass(frozen=True)
 class Runner:
-    """One run: where it answers, and the server process it started (none yet: 0)."""
+    """One run: its process, where it answers, and the server process it started."""
 
+    pid: int
     url: str
     port: int
-    server_pid: int = 0
+    server_pid: int
 
     def write(self, data: Path) -> None:
         """Put it on record, as a whole or not at all."""
@@ -71,8 +73,7 @@ def only_runner(data: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
-            runner = last_runner(data)
-            raise AlreadyRunning(runner.url if runner else "an address it has not told yet") from exc
+            raise AlreadyRunning(last_runner(data)) from exc
         yield
 
 

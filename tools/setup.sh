@@ -27,7 +27,7 @@ is_suitable_python() {
 find_python() {
   for name in python3.14 python3.13 python3.12 python3.11 python3 python; do
     if command -v "$name" >/dev/null 2>&1 && is_suitable_python "$name"; then
-      printf '%s\n' "$name"
+      "$name" -c 'import sys; print(sys.executable)'
       return
     fi
   done
