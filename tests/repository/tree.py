@@ -26,16 +26,22 @@ class Tree:
 
     def set_up(self) -> Tree:
         """Fill its `.venv`, and nothing more."""
-        subprocess.run(
-            ["make", ".venv/.synced"], cwd=self.folder, env=self.environment, check=True, capture_output=True
-        )
+        done = self.make(".venv/.synced")
+        assert done.returncode == 0, done.stderr
         return self
+
+    def make(self, goal: str) -> subprocess.CompletedProcess[str]:
+        """Call make for one goal."""
+        command = ["make", "--silent", goal]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
 
     def for_ordinary_user(self) -> Tree:
         """The same for the user `nobody`, set up with a Python that this user can reach."""
         search = os.pathsep.join([str(uv_folder(self.folder.parent)), "/usr/bin", "/bin"])
         environment = self.environment | {"PATH": search, "HOME": str(self.folder.parent / "home")}
-        tree = Tree(_copied(self.folder.parent / "of nobody"), environment).set_up()
+        tree = Tree(copy_files(self.folder.parent / "of nobody"), environment).set_up()
         subprocess.run(["chown", "-R", "nobody:nogroup", str(tree.folder)], check=True)
         return tree
 
@@ -43,14 +49,14 @@ class Tree:
         """The same in a folder that only its owner may enter."""
         door = self.folder.parent / "closed"
         door.mkdir(mode=0o700)
-        return Tree(_copied(door / "expenses"), self.environment).set_up()
+        return Tree(copy_files(door / "expenses"), self.environment).set_up()
 
 
 def copy_tree(folder: Path) -> Tree:
     """A copy of the project in a new folder, set up."""
     search = os.pathsep.join([str(uv_folder(folder.parent)), os.environ["PATH"]])
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTEST"))}
-    return Tree(_copied(folder), inherited | {"PATH": search}).set_up()
+    return Tree(copy_files(folder), inherited | {"PATH": search}).set_up()
 
 
 def uv_folder(folder: Path) -> Path:
@@ -64,7 +70,8 @@ def uv_folder(folder: Path) -> Path:
     return path
 
 
-def _copied(folder: Path) -> Path:
+def copy_files(folder: Path) -> Path:
+    """Copy what is under version control, or about to be; nothing is set up."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
