@@ -38,6 +38,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
     return create_async_engine(
         settings.sqlalchemy_url(),
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # they hold password hashes and people's notes; errors and their logs repeat them
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=5,

@@ -51,7 +51,7 @@ def describe_problems(app: FastAPI) -> None:
 
 
 def _name_media_type(responses: dict[str, Any]) -> None:
-    for status, response in responses.items():
+    for response in responses.values():
         content = response.get("content", {})
-        if int(status) >= 400 and "application/json" in content:
+        if content.get("application/json", {}).get("schema", {}).get("$ref") == "#/components/schemas/Problem":
             content[PROBLEM] = content.pop("application/json")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,7 +93,5 @@ def test_other_passwords_are_refused(password: str) -> None:
 
 
 def test_a_repr_tells_no_secret() -> None:
-    import datetime as dt
-
-    then = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+    then = datetime(2026, 11, 22, tzinfo=UTC)
     assert "s3cret" not in repr(NewToken("s3cret", frozenset(), then)) + repr(NewSession("s3cret", "s3cret", then))
