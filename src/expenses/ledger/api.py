@@ -230,7 +230,7 @@ def _expected_version(if_match: str | None) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
     tag = if_match.strip()
-    if not (len(tag) > 2 and tag[0] == tag[-1] == '"'):
+    if not (len(tag) >= 2 and tag[0] == tag[-1] == '"'):
         if tag.startswith("W/"):  # a weak tag never matches here (RFC 9110, 13.1.1)
             raise PreconditionFailed
         raise Invalid('Write one version in quotation marks, such as "3".', field="If-Match")
