@@ -12,6 +12,11 @@ PYTEST := $(PYTHON) -m pytest
 ARGS ?=
 NAME ?=
 
+# uv brings certificates of its own. Where the machine has some, those count: they know its proxy.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
 # `.venv` counts as missing when it was copied from elsewhere or its Python has gone.
 SYNCED := .venv/.synced
 ifneq ($(shell test -x $(PYTHON) && cat $(SYNCED) 2>/dev/null),$(shell pwd -P))

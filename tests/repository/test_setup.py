@@ -1,4 +1,4 @@
-"""`make` sets up what a verb needs by itself: once, and from little; it says what is missing where that is not enough."""
+"""`make` sets up what a verb needs: once, and from little; and it says what is missing where that is not enough."""
 
 from __future__ import annotations
 
@@ -129,8 +129,9 @@ def test_a_clone_on_a_machine_with_only_python_and_make_serves_and_tests(folder:
             assert time.monotonic() < deadline, log.read_text(errors="replace")
             time.sleep(0.2)
     finally:
-        os.killpg(run.pid, signal.SIGINT)
-        run.wait(timeout=30)
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGINT)
+            run.wait(timeout=30)
     assert (clone / ".uv" / "uv").exists(), "there was no uv, so the project has its own"
     tested = subprocess.run(
         ["make", "test", "ARGS=-k money"], cwd=clone, env=environment, capture_output=True, text=True, check=False
