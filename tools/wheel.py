@@ -26,7 +26,15 @@ def main(arguments: list[str]) -> int:
         folder.chmod(0o755)  # PostgreSQL's user must reach the programs in it
         python = install(build(folder), folder)
         tests = copy_tests(folder)
-        command = [str(python), "-m", "pytest", "-m", "not stack and not browser and not fresh", *arguments, "tests"]
+        command = [
+            str(python),
+            "-m",
+            "pytest",
+            "-m",
+            "not stack and not browser and not fresh",
+            *arguments,
+            "packages/tidegate/tests",
+        ]
         environment = os.environ | {"PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])}
         environment.pop("VIRTUAL_ENV", None)
         return subprocess.run(command, cwd=tests, env=environment, check=False).returncode
@@ -53,10 +61,10 @@ def copy_tests(folder: Path) -> Path:
     """A project that has only tidegate's tests, their settings, and the tools that start a database."""
     project = folder / "project"
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE / "tests", project / "tests", ignore=ignored)
+    shutil.copytree(PACKAGE / "tests", project / "packages" / "tidegate" / "tests", ignore=ignored)
     shutil.copytree(ROOT / "tools", project / "tools", ignore=ignored)
     if (PACKAGE / "examples").exists():
-        shutil.copytree(PACKAGE / "examples", project / "examples", ignore=ignored)
+        shutil.copytree(PACKAGE / "examples", project / "packages" / "tidegate" / "examples", ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", project / "pyproject.toml")
     return project
 

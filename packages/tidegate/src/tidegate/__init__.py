@@ -1,6 +1,6 @@
 """Makes Alembic migrations an operator's explicit decision, and makes them safe.
 
-Public names: `guard` for `env.py`, `SchemaGate` for a server, the errors. Everything else is private to the
+Public names: `guard` for `env.py`, `SchemaGate` for a server, `upgrade` for a program, the errors. Everything else is private to the
 package, whatever its name. Importing this imports nothing else; names load when they are used.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tidegate.api import upgrade
     from tidegate.door import guard
     from tidegate.errors import (
         DamageFound,
@@ -27,6 +28,7 @@ _HOMES = {
     "guard": "tidegate.door",
     "SchemaGate": "tidegate.gate",
     "Report": "tidegate.gate",
+    "upgrade": "tidegate.api",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "UsageError",
     "WrongSchema",
     "guard",
+    "upgrade",
 ]
 
 

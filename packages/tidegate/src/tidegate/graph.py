@@ -129,14 +129,18 @@ def static_graph(folders: Iterable[str]) -> Graph:
 
 def exact_graph(project: Project) -> Graph:
     """The revisions as Alembic itself sees them. Imports Alembic and runs the revision files' top level."""
+    import warnings
+
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
     from tidegate.alembic_config import alembic_config
 
     try:
-        script = ScriptDirectory.from_config(alembic_config(project))
-        return Graph(_from_script(revision) for revision in script.walk_revisions())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Revision .* is not present")  # the KeyError below says it better
+            script = ScriptDirectory.from_config(alembic_config(project))
+            return Graph(_from_script(revision) for revision in script.walk_revisions())
     except CommandError as exc:
         raise UsageError(f"Alembic cannot load the revisions: {exc}") from exc
     except KeyError as exc:

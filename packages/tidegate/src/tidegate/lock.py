@@ -15,8 +15,6 @@ import random
 import time
 from typing import NamedTuple
 
-import psycopg2
-
 from tidegate.connect import fetch_all, fetch_one
 from tidegate.duration import show_duration
 from tidegate.errors import LockBusy
@@ -98,14 +96,11 @@ def acquire(
         time.sleep(min(_pause(waited), max(0.0, wait_s - waited)))
 
 
-def wait_for_fence(control: Connection, *, wait_s: float = 5.0) -> None:
-    """Wait until no working session is left on the server, or the bound has passed, or the connection is gone."""
+def wait_for_fence(connection: Connection, *, wait_s: float = 5.0) -> None:
+    """Wait until no working session is left on the server, or until the bound has passed."""
     deadline = time.monotonic() + wait_s
-    try:
-        while holders(control, FENCE) and time.monotonic() < deadline:
-            time.sleep(0.05)
-    except psycopg2.Error:
-        return
+    while holders(connection, FENCE) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def holders(connection: Connection, key: int) -> list[Holder]:

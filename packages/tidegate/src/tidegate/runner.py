@@ -139,11 +139,11 @@ class _Run:
         return target in self._graph and target in self._graph.closure(now.current)
 
     def _verified(self, account: Account) -> Judgement:
-        """What a fresh connection sees."""
-        wait_for_fence(self._control)
+        """What a fresh connection sees, once nothing of the worker is left on the server."""
         table = self._request.project.version_table or account.version_table
         try:
             with connected(self._request.database, wait_s=10, purpose="verify") as fresh:
+                wait_for_fence(fresh)
                 return look(fresh, self._graph, table)
         except psycopg2.Error as exc:
             raise MigrationFailed(f"the end of the run could not be verified: {exc}") from exc

@@ -1,0 +1,101 @@
+"""Reading revision files without running them: what is literal is read, what is not is left to Alembic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from projects import Project
+
+from tidegate.errors import NotStatic, UsageError
+from tidegate.graph import exact_graph, read_graph, static_graph
+from tidegate.project import read_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.py").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'revision = "b"\ndown_revision = "a"\n',
+        "revision: str = 'b'\ndown_revision: Union[str, None] = 'a'  # the first\n",
+        'revision = "b"\ndown_revision = ("a",)\nphase = "expand"\n',
+        'revision = "b"\ndown_revision = (\n    "a",\n)\n',
+        '"""Title.\n\nrevision = "nonsense"\n"""\nrevision = "b"\ndown_revision = ["a"]\n',
+    ],
+)
+def test_the_usual_ways_to_write_a_revision_are_read(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "a", 'revision = "a"\ndown_revision = None\n')
+    write(tmp_path, "b", text)
+    graph = static_graph([str(tmp_path)])
+    assert graph.heads == ("b",)
+    assert graph["b"].parents == ("a",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'BASE = "a"\nrevision = "b"\ndown_revision = BASE\n',
+        'revision = "b"\n',
+        'down_revision = "a"\n',
+        'revision = "b"\ndown_revision = "missing"\n',
+        "this is not Python",
+        'revision = "b"\ndown_revision = "a"\nif True:\n    revision = "c"\nrevision = "d"\n',
+        'revision = "a"\ndown_revision = None\n',
+        'revision = "b"\ndown_revision = "b"\n',
+    ],
+)
+def test_whatever_is_not_literal_is_left_to_alembic(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "a", 'revision = "a"\ndown_revision = None\n')
+    write(tmp_path, "b", text)
+    with pytest.raises(NotStatic):
+        static_graph([str(tmp_path)])
+
+
+def test_phases_are_read_and_unknown_ones_ignored(tmp_path: Path) -> None:
+    write(tmp_path, "a", 'revision = "a"\ndown_revision = None\nphase = "contract"\n')
+    write(tmp_path, "b", 'revision = "b"\ndown_revision = "a"\nphase = "whatever"\n')
+    graph = static_graph([str(tmp_path)])
+    assert (graph["a"].phase, graph["b"].phase) == ("contract", None)
+
+
+def test_both_ways_of_reading_agree(project: Project) -> None:
+    project.add_table("a")
+    project.add("b", "pass", down="a", phase="expand")
+    project.add("x", "pass", down="a")
+    project.add("m", "pass", down=("b", "x"), phase="contract")
+    read = read_project(str(project.folder / "alembic.ini"))
+    static, exact = static_graph(read.version_folders()), exact_graph(read)
+    assert static.heads == exact.heads == ("m",)
+    assert [r._replace(path="") for r in static.pending(set())] == [r._replace(path="") for r in exact.pending(set())]
+
+
+def test_a_computed_revision_is_understood_through_alembic(project: Project) -> None:
+    project.add_table("a")
+    path = project.add_table("b", down="a")
+    path.write_text(path.read_text().replace("down_revision = 'a'", "down_revision = 'A'.lower()"))
+    assert read_graph(read_project(str(project.folder / "alembic.ini"))).heads == ("b",)
+
+
+def test_a_missing_parent_is_named(project: Project) -> None:
+    project.add_table("b", down="gone")
+    with pytest.raises(UsageError, match="gone"):
+        read_graph(read_project(str(project.folder / "alembic.ini")))
+
+
+def test_no_configuration_file_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no `.*alembic\.ini`"):
+        read_project(str(tmp_path / "alembic.ini"))
+
+
+def test_another_section_is_read_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("[jobs]\nscript_location = jobs\nsqlalchemy.url = postgresql://h/d\n")
+    project = read_project(str(tmp_path / "alembic.ini"), "jobs")
+    assert project.sqlalchemy_url == "postgresql://h/d"
+    with pytest.raises(UsageError, match=r"has no section `\[alembic\]`"):
+        read_project(str(tmp_path / "alembic.ini"))

@@ -1,0 +1,158 @@
+"""A migrator may die at any instant: nothing overlaps, nothing stays locked, the next run finishes the job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import MAJORS
+from projects import DOORS, Project, finish, until
+
+if TYPE_CHECKING:
+    import subprocess
+
+LONG_S = 12.0
+"""The statement that is cut off would take this long; the tests end long before."""
+
+NEXT_RUN_WITHIN_S = 2.0
+"""After a SIGKILL, the next run must be at work by then (DESIGN section 6)."""
+
+
+def slow_project(project: Project) -> None:
+    """One revision whose statement sleeps as long as table `pace` says at that moment."""
+    project.query("CREATE TABLE pace (seconds float)")
+    project.query(f"INSERT INTO pace VALUES ({LONG_S})")
+    project.add("a", 'op.execute("SELECT pg_sleep(seconds) FROM pace"); op.execute("CREATE TABLE t_a (id int)")')
+
+
+class Watch:
+    """Counts, fifty times a second, the migrations at work on the server."""
+
+    def __init__(self, project: Project) -> None:
+        self.most_at_once = 0
+        self.seen: dict[int, float] = {}
+        self._project = project
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._count)
+        self._thread.start()
+
+    def _count(self) -> None:
+        with self._project.connection() as connection, connection.cursor() as cursor:
+            while not self._over.is_set():
+                cursor.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' "
+                    "AND query LIKE 'SELECT pg_sleep%' AND pid <> pg_backend_pid()"
+                )
+                now = [row[0] for row in cursor.fetchall()]
+                self.most_at_once = max(self.most_at_once, len(now))
+                for pid in now:
+                    self.seen.setdefault(pid, time.monotonic())
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def worker_of(process: subprocess.Popen[str]) -> int:
+    """Process id of the worker that this run started."""
+    with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as children:  # noqa: PTH123 - one line of /proc
+        return int(children.read().split()[0])
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize("door", ["tidegate upgrade", "alembic upgrade head"])
+def test_after_sigkill_the_waiting_run_never_overlaps_and_starts_within_two_seconds(
+    project: Project, door: str
+) -> None:
+    slow_project(project)
+    first = project.start(DOORS[door])
+    (orphan,) = until(project.sleepers, what="the first run is at work")
+    second = project.start(DOORS["tidegate upgrade"])
+    time.sleep(1.0)  # the second one waits by now
+    watch = Watch(project)
+    project.query("UPDATE pace SET seconds = 0.3")
+    os.kill(first.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    result = finish(second, timeout=30)
+    watch.stop()
+    first.communicate()
+    assert result.code == 0, result.err
+    (successor,) = [pid for pid in watch.seen if pid != orphan]
+    assert watch.most_at_once == 1
+    assert watch.seen[successor] - killed < NEXT_RUN_WITHIN_S
+    assert project.at() == ["a"]
+    assert project.recorded() == [("a", "upgrade")]
+    assert project.outcomes() == ["killed", "succeeded"]
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+def test_a_killed_worker_is_reported_and_the_next_run_finishes(project: Project) -> None:
+    slow_project(project)
+    first = project.start(DOORS["tidegate upgrade"])
+    until(project.sleepers, what="the first run is at work")
+    os.kill(worker_of(first), signal.SIGKILL)
+    result = finish(first, timeout=20)
+    assert result.code == 10
+    assert "ended by signal 9" in result.err
+    assert project.sleepers() == []
+    project.query("UPDATE pace SET seconds = 0")
+    assert project.tidegate("upgrade").code == 0
+    assert project.outcomes() == ["failed", "succeeded"]
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_polite_signal_cancels_the_statement_and_records_the_interruption(
+    project: Project, signum: signal.Signals, code: int
+) -> None:
+    slow_project(project)
+    run = project.start(DOORS["tidegate upgrade"])
+    until(project.sleepers, what="the run is at work")
+    os.kill(run.pid, signum)
+    result = finish(run, timeout=10)
+    assert result.code == code, result.err
+    assert project.sleepers() == []
+    assert project.at() == []
+    assert project.outcomes() == ["interrupted"]
+
+
+def test_losing_the_control_connection_stops_the_run_at_once(project: Project) -> None:
+    slow_project(project)
+    run = project.start(DOORS["tidegate upgrade"])
+    until(project.sleepers, what="the run is at work")
+    project.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tidegate control%'")
+    result = finish(run, timeout=15)
+    assert result.code == 10
+    assert "the connection that held the migration lock was lost" in result.err
+    assert project.sleepers() == []
+    assert project.outcomes() == ["failed"]
+
+
+def test_a_signal_while_waiting_for_the_lock_ends_the_wait(project: Project) -> None:
+    slow_project(project)
+    first = project.start(DOORS["tidegate upgrade"])
+    until(project.sleepers, what="the first run is at work")
+    second = project.start(DOORS["tidegate upgrade"])
+    assert second.stderr is not None
+    assert "waiting for the migration lock" in second.stderr.readline()
+    os.kill(second.pid, signal.SIGTERM)
+    assert finish(second, timeout=5).code == 143
+    os.kill(first.pid, signal.SIGTERM)
+    finish(first, timeout=10)
+
+
+def test_the_lock_that_is_not_obtained_in_time_names_its_holder(project: Project) -> None:
+    slow_project(project)
+    first = project.start(DOORS["tidegate upgrade"])
+    until(project.sleepers, what="the first run is at work")
+    result = project.tidegate("upgrade", "--lock-wait", "1s", timeout=15)
+    assert result.code == 11
+    assert "still held by pid" in result.err
+    assert "pg_terminate_backend" in result.err
+    os.kill(first.pid, signal.SIGTERM)
+    finish(first, timeout=10)
