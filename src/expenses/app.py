@@ -10,15 +10,21 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from expenses.accounts.api import router as accounts_api
+from expenses.accounts.pages import router as accounts_pages
 from expenses.config import Settings
 from expenses.db import create_engine
 from expenses.health import GateMiddleware
 from expenses.health import router as health
 from expenses.http import install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
+from expenses.ledger.category_pages import router as category_pages
+from expenses.ledger.pages import router as ledger_pages
 from expenses.openapi import describe_problems
 from expenses.reports.api import router as reports_api
+from expenses.reports.pages import router as reports_pages
+from expenses.web import site
 from expenses.workspaces.api import router as workspaces_api
+from expenses.workspaces.pages import router as workspaces_pages
 from tidegate import SchemaGate
 
 if TYPE_CHECKING:
@@ -45,6 +51,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(workspaces_api)
     app.include_router(ledger_api)
     app.include_router(reports_api)
+    for pages in (accounts_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
+        app.include_router(pages)
+    site.install(app)
     describe_problems(app)
     return app
 

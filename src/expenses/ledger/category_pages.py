@@ -1,0 +1,101 @@
+"""The page on which categories are made and archived; part of `ledger.pages`."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from expenses.accounts.forms import Fields, SignedIn
+from expenses.accounts.model import Actor
+from expenses.db import Session
+from expenses.errors import Conflict, Invalid
+from expenses.http import Now, SessionDep
+from expenses.ledger import service
+from expenses.ledger.categories import Category, CategoryDraft
+from expenses.ledger.forms import WRITERS, errors_by_field, uuid_or_none
+from expenses.ledger.tree import in_reading_order
+from expenses.web import flash
+from expenses.web.charts import PALETTE
+from expenses.web.page import page, see_other
+from expenses.workspaces.service import membership_of
+
+router = APIRouter(prefix="/w/{workspace_id:uuid}/categories", include_in_schema=False)
+
+_DONE = {"categoryadded": "Category added.", "categoryarchived": "Category archived."}
+
+
+@router.get("")
+async def categories_page(request: Request, session: SessionDep, actor: SignedIn, workspace_id: UUID) -> Response:
+    return await _page(request, session, actor, workspace_id)
+
+
+@router.post("")
+async def add_category(
+    request: Request, session: SessionDep, now: Now, actor: SignedIn, fields: Fields, *, workspace_id: UUID
+) -> Response:
+    try:
+        draft = CategoryDraft(
+            name=fields.get("name", "").strip(),
+            parent_id=uuid_or_none(fields.get("parent_id", "")),
+            color=fields.get("color", ""),
+        )
+        new = await service.add_category(session, actor=actor, workspace_id=workspace_id, draft=draft, now=now)
+    except (Invalid, Conflict) as error:
+        return await _page(request, session, actor, workspace_id, form=fields, error=error)
+    return _back(request, workspace_id, new.id, "categoryadded")
+
+
+@router.post("/{category_id:uuid}/archive")
+async def archive_category(
+    request: Request,
+    session: SessionDep,
+    now: Now,
+    actor: SignedIn,
+    _: Fields,
+    *,
+    workspace_id: UUID,
+    category_id: UUID,
+) -> Response:
+    await service.archive_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id, now=now)
+    return _back(request, workspace_id, category_id, "categoryarchived")
+
+
+async def _page(
+    request: Request,
+    session: Session,
+    actor: Actor,
+    workspace_id: UUID,
+    *,
+    form: dict[str, str] | None = None,
+    error: Invalid | Conflict | None = None,
+) -> Response:
+    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    categories = await service.list_categories(session, actor=actor, workspace_id=workspace_id)
+    done = flash.recall(request)
+    response = page(
+        request,
+        "ledger/categories.html",
+        status=error.status if error else 200,
+        actor=actor,
+        membership=membership,
+        can_write=membership.role in WRITERS,
+        categories=list(in_reading_order(categories)),
+        parents=[each for each in in_reading_order(categories) if each.parent_id is None],
+        form={"name": "", "parent_id": "", "color": _fresh_color(categories)} | (form or {}),
+        errors=errors_by_field(error) if error else {},
+        palette=PALETTE,
+        notice=_DONE.get(done.action) if done else None,
+    )
+    flash.forget(response, path=f"/w/{workspace_id}")
+    return response
+
+
+def _fresh_color(categories: list[Category]) -> str:
+    """The colour of the palette that the fewest categories have."""
+    used = [each.color for each in categories]
+    return min(PALETTE, key=used.count)
+
+
+def _back(request: Request, workspace_id: UUID, category_id: UUID, action: str) -> Response:
+    response = see_other(f"/w/{workspace_id}/categories")
+    flash.remember(request, response, path=f"/w/{workspace_id}", done=flash.Done(action, category_id))
+    return response

@@ -1,0 +1,202 @@
+"""Writing down, changing, deleting and restoring an expense on pages, and the categories' page.
+
+The month itself is in `reports.pages`, which may use this noun; everything here ends in a redirect there.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request, Response
+
+from expenses.accounts.forms import Fields, SignedIn
+from expenses.accounts.model import Actor
+from expenses.db import Session
+from expenses.errors import Invalid, PreconditionFailed
+from expenses.http import Now, SessionDep
+from expenses.ledger import service
+from expenses.ledger.forms import empty_form, errors_by_field, form_of, read_expense
+from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
+from expenses.ledger.tree import choices
+from expenses.money import CURRENCIES
+from expenses.web import figures, flash
+from expenses.web.page import page, see_other
+from expenses.workspaces.model import Membership, Workspace
+from expenses.workspaces.service import membership_of
+
+router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
+
+
+@router.post("/expenses")
+async def add(
+    request: Request, session: SessionDep, now: Now, actor: SignedIn, fields: Fields, *, workspace_id: UUID
+) -> Response:
+    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    draft, errors = read_expense(fields, today=local_day(membership.workspace, now))
+    if draft is not None:
+        try:
+            new = await service.add_expense(session, actor=actor, workspace_id=workspace_id, draft=draft, now=now)
+            return _to_month(request, workspace_id, new, "added")
+        except Invalid as error:
+            errors = errors_by_field(error)
+    context = await add_form(session, actor=actor, membership=membership, now=now, fields=fields, errors=errors)
+    response = page(request, "ledger/add.html", status=422, actor=actor, membership=membership, **context)
+    # The month stays where it is: htmx puts only the form with its errors in place of the form.
+    response.headers.update({"HX-Retarget": "#add", "HX-Reselect": "#add", "HX-Replace-Url": "false"})
+    return response
+
+
+@router.get("/expenses/{expense_id:uuid}")
+async def edit_page(
+    request: Request, session: SessionDep, actor: SignedIn, workspace_id: UUID, expense_id: UUID
+) -> Response:
+    expense = await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
+    return await _edit_form(request, session, actor, workspace_id, expense=expense, form=form_of(expense))
+
+
+@router.post("/expenses/{expense_id:uuid}")
+async def edit(
+    request: Request,
+    session: SessionDep,
+    now: Now,
+    actor: SignedIn,
+    fields: Fields,
+    *,
+    workspace_id: UUID,
+    expense_id: UUID,
+) -> Response:
+    expense = await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
+    draft, errors = read_expense(fields, today=expense.spent_on)
+    form, status = form_of(expense) | fields, 422
+    if draft is not None:
+        try:
+            saved = await service.change_expense(
+                session,
+                actor=actor,
+                workspace_id=workspace_id,
+                expense_id=expense_id,
+                change=_change(draft),
+                expected_version=_version(fields),
+                now=now,
+            )
+            return _to_month(request, workspace_id, saved, "saved")
+        except Invalid as error:
+            errors = errors_by_field(error)
+        except PreconditionFailed:
+            # From here on the visitor knows: saving again means it.
+            form["version"], status = str(expense.version), 412
+            errors = {"form": "Somebody changed this in the meantime. Save again to put this in its place, or cancel."}
+    return await _edit_form(
+        request, session, actor, workspace_id, expense=expense, form=form, errors=errors, status=status
+    )
+
+
+@router.post("/expenses/{expense_id:uuid}/delete")
+async def delete(
+    request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, expense_id: UUID
+) -> Response:
+    gone = await service.delete_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id, now=now)
+    return _to_month(request, workspace_id, gone, "deleted")
+
+
+@router.post("/expenses/{expense_id:uuid}/restore")
+async def restore(
+    request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, expense_id: UUID
+) -> Response:
+    back = await service.restore_expense(
+        session, actor=actor, workspace_id=workspace_id, expense_id=expense_id, now=now
+    )
+    return _to_month(request, workspace_id, back, "restored")
+
+
+def local_day(workspace: Workspace, now: datetime) -> date:
+    """Today where the workspace is."""
+    return now.astimezone(ZoneInfo(workspace.time_zone)).date()
+
+
+async def add_form(
+    session: Session,
+    *,
+    actor: Actor,
+    membership: Membership,
+    now: datetime,
+    fields: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+    merchants: list[str] | None = None,
+) -> dict[str, Any]:
+    """What the template `ledger/quick_add.html` needs: empty, or with what was typed and what is wrong with it."""
+    workspace = membership.workspace
+    today = local_day(workspace, now)
+    categories = await service.list_categories(session, actor=actor, workspace_id=workspace.id)
+    return {
+        "form": empty_form(today=today, currency=workspace.base_currency) | (fields or {}),
+        "errors": errors or {},
+        "currencies": currencies_in_use(today),
+        "category_choices": choices(categories),
+        "merchants": merchants or [],
+    }
+
+
+def currencies_in_use(today: date) -> list[Any]:
+    """What can be chosen for something new."""
+    return [currency for currency in CURRENCIES.values() if not currency.is_withdrawn(today)]
+
+
+async def _edit_form(
+    request: Request,
+    session: Session,
+    actor: Actor,
+    workspace_id: UUID,
+    *,
+    expense: Expense,
+    form: dict[str, str],
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    categories = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=True)
+    currencies = currencies_in_use(expense.spent_on)
+    return page(
+        request,
+        "ledger/edit.html",
+        status=status,
+        actor=actor,
+        membership=membership,
+        title=expense.merchant,
+        expense_id=expense.id,
+        form=form,
+        errors=errors or {},
+        currencies=currencies if expense.amount.currency in currencies else [expense.amount.currency, *currencies],
+        category_choices=choices(categories, keep=expense.category_id),
+        back_href=month_path(workspace_id, expense.spent_on),
+        back_title=figures.month_name(expense.spent_on.year, expense.spent_on.month),
+    )
+
+
+def month_path(workspace_id: UUID, day: date) -> str:
+    """The address of the month in which that day is."""
+    return f"/w/{workspace_id}/months/{day:%Y-%m}"
+
+
+def _to_month(request: Request, workspace_id: UUID, expense: Expense, action: str) -> Response:
+    response = see_other(month_path(workspace_id, expense.spent_on))
+    flash.remember(request, response, path=f"/w/{workspace_id}", done=flash.Done(action, expense.id))
+    return response
+
+
+def _change(draft: ExpenseDraft) -> ExpenseChange:
+    """Everything that the form shows; who paid is not on it and stays."""
+    return ExpenseChange(
+        spent_on=draft.spent_on,
+        amount=draft.amount,
+        merchant=draft.merchant,
+        category_id=draft.category_id,
+        note=draft.note,
+        tags=draft.tags,
+    )
+
+
+def _version(fields: dict[str, str]) -> int | None:
+    text = fields.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,234 @@
+"""The month as its page shows it: what services answer, arranged for the template. Pure.
+
+Nothing is added up here: totals come from the report, so the page and the API cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from expenses.money import Money, currency_named
+from expenses.reports.model import InvalidMonth, Month
+from expenses.web import charts, figures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+    from uuid import UUID
+
+    from expenses.ledger.categories import Category
+    from expenses.ledger.model import Expense
+    from expenses.money import Currency
+    from expenses.reports.model import CategoryTotals, DayTotals, MonthReport
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Another month, or nothing when there is none."""
+
+    href: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonthHead:
+    """Which month it is, and the way to its neighbours."""
+
+    title: str
+    href: str
+    days: int
+    is_current: bool
+    today_day: int | None
+    before: Link | None
+    after: Link | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the month comes to: first in the workspace's currency, then in all others."""
+
+    total: Money
+    others: tuple[Money, ...]
+    count: int
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One expense in the list."""
+
+    expense: Expense
+    category: str | None
+    color: str
+    letter: str
+    is_fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of the list. Its totals are missing where the list shows only some of its expenses."""
+
+    day: date
+    totals: tuple[Money, ...]
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One line of the table of categories."""
+
+    name: str
+    color: str
+    amount: Money
+    share: float
+    share_text: str
+    href: str
+    is_chosen: bool
+    is_below: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryGroup:
+    """The table of categories for one currency, largest first."""
+
+    currency: Currency
+    total: Money
+    slices: list[Slice]
+    segments: list[charts.Segment]
+
+
+def month_head(month: Month, *, workspace_id: UUID, today: date) -> MonthHead:
+    """Title and neighbours of a month."""
+    is_current = month == Month.of(today)
+    return MonthHead(
+        title=_title(month),
+        href=_href(workspace_id, month),
+        days=month.last_day.day,
+        is_current=is_current,
+        today_day=today.day if is_current else None,
+        before=_neighbour(month, -1, workspace_id),
+        after=_neighbour(month, 1, workspace_id),
+    )
+
+
+def summary(report: MonthReport, *, base_currency: str) -> Summary:
+    """The month's totals; in the workspace's own currency even if that is zero."""
+    base = currency_named(base_currency)
+    total = next((each for each in report.totals if each.currency == base), Money(0, base))
+    others = tuple(each for each in report.totals if each.currency != base)
+    counts = f"{_counted(report.count, 'expense')} on {_counted(len(report.days), 'day')}"
+    return Summary(total, others, report.count, counts if report.count else "No expenses")
+
+
+def columns(report: MonthReport, *, base_currency: str) -> list[charts.Column]:
+    """The days' spending in the workspace's own currency as columns."""
+    amounts = {
+        each.day.day: amount.minor
+        for each in report.days
+        for amount in each.totals
+        if amount.currency.code == base_currency
+    }
+    return charts.columns(amounts, days=report.month.last_day.day)
+
+
+def days(
+    expenses: Iterable[Expense],
+    *,
+    totals: Sequence[DayTotals],
+    categories: Mapping[UUID, Category],
+    fresh: UUID | None,
+    continued: str,
+) -> list[Day]:
+    """The expenses grouped by day, in their order.
+
+    Args:
+        totals: What whole days come to; empty when the list is filtered.
+        fresh: Expense that was just added or changed.
+        continued: Day, as ISO text, whose first expenses are on the page before.
+    """
+    by_day = {each.day: each.totals for each in totals}
+    return [
+        Day(
+            day,
+            () if day.isoformat() == continued else by_day.get(day, ()),
+            [_row(expense, categories, fresh) for expense in group],
+        )
+        for day, group in groupby(expenses, key=lambda each: each.spent_on)
+    ]
+
+
+def category_groups(report: MonthReport, *, base_currency: str, head: MonthHead, chosen: str) -> list[CategoryGroup]:
+    """A table for each currency, the workspace's own first."""
+    ordered = sorted(report.totals, key=lambda each: (each.currency.code != base_currency, each.currency.code))
+    return [_group(report, total, head, chosen) for total in ordered]
+
+
+def _group(report: MonthReport, total: Money, head: MonthHead, chosen: str) -> CategoryGroup:
+    found = [(each, money) for each in report.categories if (money := _in(each.totals, total.currency))]
+    found.sort(key=lambda pair: -pair[1].minor)
+    spent = sum(money.minor for _, money in found if money.minor > 0)
+    slices = []
+    for each, money in found:
+        slices.append(_slice(each, money, spent, head, chosen))
+        below = [(child, part) for child in each.children if (part := _in(child.totals, total.currency))]
+        if [part for _, part in below] == [money]:
+            continue  # all of it stands below, in one place: the same figure twice says nothing
+        below.sort(key=lambda pair: -pair[1].minor)
+        slices += [_slice(child, part, spent, head, chosen, is_below=True) for child, part in below]
+    segments = charts.stacked([(each.color, money.minor) for each, money in found]) if len(found) > 1 else []
+    return CategoryGroup(total.currency, total, slices, segments)
+
+
+def _slice(
+    each: CategoryTotals, money: Money, spent: int, head: MonthHead, chosen: str, *, is_below: bool = False
+) -> Slice:
+    share = charts.share(money.minor, spent)
+    key = str(each.id) if each.id else "none"
+    return Slice(
+        name=each.name,
+        color=each.color,
+        amount=money,
+        share=share,
+        share_text="" if money.minor <= 0 else "<1 %" if share < 1 else f"{share:.0f} %",
+        href=f"{head.href}?{urlencode({'category': key})}",
+        is_chosen=key == chosen,
+        is_below=is_below,
+    )
+
+
+def _row(expense: Expense, categories: Mapping[UUID, Category], fresh: UUID | None) -> Row:
+    category = categories.get(expense.category_id) if expense.category_id else None
+    return Row(
+        expense=expense,
+        category=category.name if category else None,
+        color=category.color if category else charts.NO_CATEGORY,
+        letter=next((character for character in expense.merchant if character.isalnum()), "·").upper()[:1],
+        is_fresh=expense.id == fresh,
+    )
+
+
+def _in(totals: Iterable[Money], currency: Currency) -> Money | None:
+    return next((each for each in totals if each.currency == currency), None)
+
+
+def _neighbour(month: Month, by: int, workspace_id: UUID) -> Link | None:
+    try:
+        other = month.shifted(by)
+    except InvalidMonth:
+        return None
+    return Link(_href(workspace_id, other), _title(other))
+
+
+def _href(workspace_id: UUID, month: Month) -> str:
+    return f"/w/{workspace_id}/months/{month}"
+
+
+def _title(month: Month) -> str:
+    return figures.month_name(month.year, month.month)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
