@@ -38,7 +38,7 @@ run: $(SYNCED) ## Serve the application on a PostgreSQL of its own [PORT=8000] [
 
 .PHONY: test
 test: $(SYNCED) ## Run all tests that need no container engine and no browser [ARGS=…]
-	@$(PYTEST) -n 2 -m 'not stack and not browser and not fresh' --junitxml=.reports/test.xml $(ARGS)
+	@$(PYTEST) -n 2 --dist loadgroup -m 'not stack and not browser and not fresh' --junitxml=.reports/test.xml $(ARGS)
 
 .PHONY: test-fresh
 test-fresh: $(SYNCED) ## Set up from nothing, as on a machine with only Python and make [ARGS=…]
