@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
 from expenses.accounts.auth import Caller
 from expenses.errors import Invalid, PreconditionFailed
@@ -34,9 +35,9 @@ from expenses.openapi import problems
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
 
 Limit = Annotated[
-    int | None,
+    Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE)] | None,
     Unsaid,
-    Query(ge=1, le=LARGEST_PAGE_SIZE, description=f"Rows on one page; {DEFAULT_PAGE_SIZE} if missing"),
+    Query(description=f"Rows on one page; {DEFAULT_PAGE_SIZE} if missing"),
 ]
 Cursor = Annotated[str | None, Unsaid, Query(description="`next` of the page before, with the same filter")]
 IfMatch = Annotated[
@@ -64,17 +65,16 @@ async def list_expenses(
         Query(description="This category and those below it; `none`: without one"),
     ] = None,
     q: Annotated[
-        str | None,
+        Annotated[str, Field(max_length=LONGEST_SEARCH)] | None,
         Unsaid,
-        Query(max_length=LONGEST_SEARCH, description="Text within the merchant or the note, in any case"),
+        Query(description="Text within the merchant or the note, in any case"),
     ] = None,
 ) -> JSONResponse:
-    is_uncategorised = category_id == "none"
     filters = ExpenseFilter(
         from_day=from_day,
         to_day=to_day,
         category_id=category_id if isinstance(category_id, UUID) else None,
-        is_uncategorised=is_uncategorised,
+        is_uncategorised=category_id == "none",
         q=q,
     )
     page = await service.list_expenses(
