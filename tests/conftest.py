@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import psycopg2
 import pytest
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import NullPool, create_engine
+from tests.migrations import migrate
 from tests.people import Clock, People, Person
 from tools.postgres import Cluster, temporary_cluster
 
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from expenses.db import Session
-
-ROOT = Path(__file__).parent.parent
 
 _numbers = itertools.count(1)
 
@@ -55,22 +49,10 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def template_database(cluster: Cluster) -> str:
-    """Name of a database at the head of the migrations. Nobody is connected to it.
-
-    Not by way of `env.py`, hence without tidegate: a mistake in the gate should fail its tests, not all of them.
-    """
+    """Name of a database at the head of the migrations. Nobody is connected to it."""
     name = "migrated_template"
     execute(cluster.url, f"CREATE DATABASE {name}")
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    config.set_main_option("path_separator", "os")
-    script = ScriptDirectory.from_config(config)
-    engine = create_engine(
-        cluster.database_url(name).replace("postgresql:", "postgresql+psycopg2:"), poolclass=NullPool
-    )
-    with EnvironmentContext(config, script) as environment, engine.begin() as connection:
-        environment.configure(connection, fn=lambda revision, _: script._upgrade_revs("head", revision))
-        environment.run_migrations()
+    migrate(cluster.database_url(name), "head")
     return name
 
 

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
+from tests.migrations import migrate
 
 from expenses.tables import metadata
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+
+def differences(url: str) -> list[object]:
+    """What `alembic check` would complain about."""
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg2:"), poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        return list(compare_metadata(context, metadata))
 
 
 def test_the_migrations_build_exactly_the_tables_that_the_code_describes(database: str) -> None:
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg2://"))
-    options: Mapping[str, object] = {"compare_server_default": True}
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection, opts=dict(options)), metadata) == []
-    engine.dispose()
+    assert differences(database) == []
+
+
+def test_every_migration_can_be_taken_back_and_done_again(database: str) -> None:
+    migrate(database, "base")
+    assert len(differences(database)) >= len(metadata.tables)
+    migrate(database, "head")
+    assert differences(database) == []

@@ -24,6 +24,10 @@ PROBLEM = "application/problem+json"
 """Media type of every error answer of the API (RFC 9457)."""
 
 
+_CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+"""What clients test for, when the framework rather than a service refuses."""
+
+
 async def _session(request: Request) -> AsyncIterator[Session]:
     async with request.app.state.engine.connect() as connection:
         yield connection
@@ -77,5 +81,5 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "error")
+        code = _CODES.get(error.status_code, "error")
         return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))

@@ -50,30 +50,29 @@ async def test_a_token_is_256_random_bits_with_a_prefix_and_stored_only_as_a_has
     assert first["access_token"] not in repr(stored)
 
 
-@pytest.mark.parametrize(
-    ("email", "password"),
-    [
-        ("anna@example.org", PASSWORD + "\x00"),
-        ("nobody@example.org", PASSWORD),
-        ("anna@example.org\x00", PASSWORD),
-        ("not an address", PASSWORD),
-        ("anna@example.org", "x" * 1_000_000),
-        ("x" * 1_000_000, PASSWORD),
-        *((hostile, hostile) for hostile in HOSTILE),
-    ],
-    ids=lambda text: repr(text[:20]),
-)
+WRONG = [
+    ("anna@example.org", PASSWORD + "\x00"),
+    ("nobody@example.org", PASSWORD),
+    ("anna@example.org\x00", PASSWORD),
+    ("not an address", PASSWORD),
+    ("anna@example.org", "x" * 1_000_000),
+    ("x" * 1_000_000, PASSWORD),
+    *((hostile, hostile) for hostile in HOSTILE),
+]
+
+
 @pytest.mark.usefixtures("anna")
-async def test_whatever_is_wrong_the_answer_is_the_same(client: httpx.AsyncClient, email: str, password: str) -> None:
-    answer = await ask_for_token(client, email, password)
-    assert answer.status_code == 401
-    assert answer.json() == {
-        "type": "about:blank",
-        "title": "wrong credentials",
-        "status": 401,
-        "code": "wrong_credentials",
-        "detail": "The e-mail address or the password is wrong.",
-    }
+async def test_whatever_is_wrong_the_answer_is_the_same(client: httpx.AsyncClient) -> None:
+    for email, password in WRONG:
+        answer = await ask_for_token(client, email, password)
+        assert answer.status_code == 401, email[:40]
+        assert answer.json() == {
+            "type": "about:blank",
+            "title": "wrong credentials",
+            "status": 401,
+            "code": "wrong_credentials",
+            "detail": "The e-mail address or the password is wrong.",
+        }
 
 
 async def test_a_form_without_its_fields_is_malformed_and_not_repeated(client: httpx.AsyncClient) -> None:

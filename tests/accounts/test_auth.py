@@ -52,24 +52,23 @@ async def test_without_token_or_cookie_the_answer_is_401_and_says_how(client: ht
         assert answer.json()["code"] == "unauthenticated"
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "Bearer exp_" + "A" * 43,
-        "Bearer ",
-        "Bearer exp_",
-        "Bearer ' OR 1=1 --",
-        "Bearer \xff\x00",
-        "Bearer " + "x" * 60_000,
-        "Basic YW5uYTphbm5h",
-        "exp_token",
-    ],
-    ids=lambda header: repr(header[:20]),
-)
-async def test_a_made_up_token_answers_401(client: httpx.AsyncClient, anna: Person, header: str) -> None:
-    answer = await client.get("/api/v1/me", headers={b"Authorization": header.encode("latin-1")})
-    assert answer.status_code == 401
-    assert anna.token not in answer.text
+MADE_UP = [
+    "Bearer exp_" + "A" * 43,
+    "Bearer ",
+    "Bearer exp_",
+    "Bearer ' OR 1=1 --",
+    "Bearer \xff\x00",
+    "Bearer " + "x" * 60_000,
+    "Basic YW5uYTphbm5h",
+    "exp_token",
+]
+
+
+async def test_a_made_up_token_answers_401(client: httpx.AsyncClient, anna: Person) -> None:
+    for header in MADE_UP:
+        answer = await client.get("/api/v1/me", headers={b"Authorization": header.encode("latin-1")})
+        assert answer.status_code == 401, header[:40]
+        assert anna.token not in answer.text
 
 
 async def test_a_token_is_valid_until_it_expires(client: httpx.AsyncClient, anna: Person, clock: Clock) -> None:
