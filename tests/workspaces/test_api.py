@@ -109,7 +109,7 @@ async def test_registrations_from_one_address_are_slowed_down(
     assert (await register(client)).status_code == 201
 
 
-BAD_REGISTRATIONS: list[tuple[dict[str, object], str]] = [
+BAD_REGISTRATIONS: list[tuple[dict[str, Any], str]] = [
     ({"email": "anna"}, "email"),
     ({"email": "anna@example.org\x00"}, "email"),
     ({"email": "\ud800@example.org"}, "email"),
@@ -166,7 +166,7 @@ async def test_a_workspace_belongs_to_who_made_it(client: httpx.AsyncClient, ann
     assert answer.json() in me["workspaces"]
 
 
-BAD_WORKSPACES: list[tuple[dict[str, object], str]] = [
+BAD_WORKSPACES: list[tuple[dict[str, Any], str]] = [
     *(({"name": name}, "name") for name in UNUSABLE),
     ({"kind": "tribe"}, "kind"),
     ({"base_currency": "EURO"}, "base_currency"),
