@@ -80,7 +80,7 @@ class Result:
     out: str
     err: str
 
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - whatever JSON holds
         return json.loads(self.out)
 
 
@@ -213,7 +213,7 @@ def finish(process: subprocess.Popen[str], *, timeout: float = 60) -> Result:
     return Result(process.returncode, out, err)
 
 
-def until(condition: Callable[[], Any], *, timeout: float = 20, what: str = "condition") -> Any:
+def until(condition: Callable[[], Any], *, timeout: float = 20, what: str = "condition") -> Any:  # noqa: ANN401 - whatever the condition gives
     """The condition's first true value; the test fails when none comes in time."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from projects import Project
 
 from tidegate.errors import NotStatic, UsageError
 from tidegate.graph import exact_graph, read_graph, static_graph
@@ -13,6 +12,8 @@ from tidegate.project import read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from projects import Project
 
 
 def write(folder: Path, name: str, text: str) -> None:

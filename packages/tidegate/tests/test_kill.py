@@ -125,7 +125,9 @@ def test_losing_the_control_connection_stops_the_run_at_once(project: Project) -
     slow_project(project)
     run = project.start(DOORS["tidegate upgrade"])
     until(project.sleepers, what="the run is at work")
-    project.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tidegate control%'")
+    project.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tidegate control%'"
+    )
     result = finish(run, timeout=15)
     assert result.code == 10
     assert "the connection that held the migration lock was lost" in result.err

@@ -1,7 +1,8 @@
 """Makes Alembic migrations an operator's explicit decision, and makes them safe.
 
-Public names: `guard` for `env.py`, `SchemaGate` for a server, `upgrade` for a program, the errors. Everything else is private to the
-package, whatever its name. Importing this imports nothing else; names load when they are used.
+Public names: `guard` for `env.py`, `SchemaGate` for a server, `upgrade` for a program, the errors. Everything
+else is private to the package, whatever its name. Importing this imports nothing else; names load when they
+are used.
 """
 
 from __future__ import annotations

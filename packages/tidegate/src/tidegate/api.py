@@ -28,4 +28,6 @@ def upgrade(
     """
     from tidegate.runner import migrate
 
-    return migrate(find_target(config, database_url=database_url).request("tidegate.upgrade", target=revision), tell=tell)
+    return migrate(
+        find_target(config, database_url=database_url).request("tidegate.upgrade", target=revision), tell=tell
+    )

@@ -17,9 +17,9 @@ def main() -> None:
         if sys.argv[1:3] == ["run", "--"]:
             _run(sys.argv[3:])
         else:
-            from tidegate.commands import tidegate
+            from tidegate.commands import main as run_command
 
-            tidegate(prog_name="tidegate")
+            run_command()
     except TidegateError as exc:
         from tidegate.output import complain
 

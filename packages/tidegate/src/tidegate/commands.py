@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidegate import target as targets
+from tidegate.errors import UsageError
 from tidegate.output import tell
 
 if TYPE_CHECKING:
@@ -145,3 +146,16 @@ def _migrate(target: Target, direction: str, revision: str, x_arguments: tuple[s
     request = target.request(command, direction=direction, target=revision, x_arguments=x_arguments)
     after = migrate(request, tell=tell)
     click.echo(f"{after.state}: the database is at {', '.join(after.current) or 'no revision'}")
+
+
+def main() -> None:
+    """Understand the command line and carry it out; what click cannot understand is a usage error (64), not its 2."""
+    try:
+        code = tidegate(prog_name="tidegate", standalone_mode=False)
+    except click.ClickException as exc:
+        context = getattr(exc, "ctx", None)
+        help_command = f"{context.command_path} --help" if context else "tidegate --help"
+        raise UsageError(exc.format_message().rstrip("."), hint=f"see `{help_command}`") from exc
+    except click.Abort:
+        sys.exit(130)
+    sys.exit(code or 0)

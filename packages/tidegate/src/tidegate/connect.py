@@ -33,6 +33,9 @@ CONNECT_TIMEOUT_S = 5
 RETRY_INTERVAL_S = 0.25
 """Between attempts: short, since every start of a stack waits here, and an attempt is cheap."""
 
+POOLER_PROBES = 5
+"""How often two connections are compared. On an idle transaction pooler the first comparison tells."""
+
 _NOT_UP_YET = frozenset({"57P01", "57P02", "57P03", "53300", "53000", "53200"})
 """SQLSTATEs of a server that is stopping, starting, or full: all of them pass."""
 
@@ -60,13 +63,19 @@ def connect(database: Database, *, purpose: str = "look") -> Connection:
 
 
 def connect_when_ready(
-    database: Database, *, wait_s: float, purpose: str = "look", tell: Callable[[str], None] = lambda _: None
+    database: Database,
+    *,
+    wait_s: float,
+    purpose: str = "look",
+    tell: Callable[[str], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
 ) -> Connection:
     """A connection as soon as the database gives one.
 
     Args:
         wait_s: Upper bound in seconds; zero means one attempt.
         tell: Gets one line when the waiting begins.
+        check: Called before each attempt; may raise, as when a signal came.
 
     Raises:
         DatabaseUnreachable: The bound passed. Carries the last reason.
@@ -75,6 +84,7 @@ def connect_when_ready(
     started = time.monotonic()
     told = False
     while True:
+        check()
         try:
             return connect(database, purpose=purpose)
         except DatabaseUnreachable as exc:
@@ -101,19 +111,33 @@ def connected(database: Database, *, wait_s: float = 0, purpose: str = "look") -
 
 
 def refuse_pooler(connection: Connection, database: Database) -> None:
-    """Make sure that this connection is a server session of its own.
+    """Make sure that this connection keeps one server session for as long as it is open.
 
     PostgreSQL announces the session's process id when it starts; behind PgBouncer and its like that number
-    is the pooler's invention and differs from what the server says (measured with PgBouncer 1.18).
+    is the pooler's invention and differs from what the server says (measured with PgBouncer 1.18). Then a
+    second connection shows which kind of pooling it is: with transaction pooling it is handed the session
+    that the first one has just used.
 
     Raises:
-        PoolerInTheWay: It is not.
+        PoolerInTheWay: Sessions are handed around.
     """
-    if connection.info.backend_pid != fetch_one(connection, "SELECT pg_backend_pid()")[0]:
-        raise PoolerInTheWay(
-            f"{database} is reached through a transaction pooler: locks and settings of a session would be lost",
-            hint="give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application keeps its own",
-        )
+    first = backend_pid(connection)
+    if connection.info.backend_pid == first:
+        return
+    with connected(database, purpose="probe") as other:
+        for _ in range(POOLER_PROBES):
+            if backend_pid(other) == first or backend_pid(connection) != first:
+                raise PoolerInTheWay(
+                    f"{database} is reached through a transaction pooler: locks and settings of a session would be "
+                    "lost",
+                    hint="give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application "
+                    "keeps its own",
+                )
+
+
+def backend_pid(connection: Connection) -> int:
+    """The server process behind a connection, which behind a pooler is not the one that was announced."""
+    return int(fetch_one(connection, "SELECT pg_backend_pid()")[0])
 
 
 def fetch_one(connection: Connection, query: str, arguments: tuple[object, ...] = ()) -> tuple[Any, ...]:

@@ -70,8 +70,7 @@ def _reached(account: Account, request: Request, after: Judgement) -> bool:
     if request.direction == "downgrade":
         return not set(account.plan) & set(after.current)
     done = {revision.id for revision in after.pending}.isdisjoint(account.plan)
-    at_head = request.target not in {"head", "heads"} or after.state in {"current", "ahead"}
-    return done and at_head
+    return done and (request.target not in {"head", "heads"} or not after.pending)
 
 
 def _from_worker(error: dict[str, Any], request: Request, at: str) -> TidegateError:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import psycopg2
 
 from tidegate import failure
-from tidegate.connect import connect_when_ready, connected, refuse_pooler
+from tidegate.connect import backend_pid, connect_when_ready, connected, refuse_pooler
 from tidegate.errors import MigrationFailed, WrongSchema
 from tidegate.graph import read_graph
 from tidegate.lock import acquire, wait_for_fence
@@ -61,7 +61,9 @@ def migrate(request: Request, *, tell: Callable[[str], None]) -> Judgement:
     graph = read_graph(request.project)
     request = request._replace(target=_spelled_out(request.target, graph))
     with noted() as signals:
-        control = connect_when_ready(request.database, wait_s=request.wait_for_db_s, purpose="control", tell=tell)
+        control = connect_when_ready(
+            request.database, wait_s=request.wait_for_db_s, purpose="control", tell=tell, check=signals.check
+        )
         try:
             return _Run(request, graph, control, tell=tell, signals=signals).execute()
         finally:
@@ -168,7 +170,7 @@ class _Run:
             direction=request.direction,
             target=request.target,
             run_id=run_id,
-            control_pid=self._control.info.backend_pid,
+            control_pid=backend_pid(self._control),
             events_fd=-1,
             lifeline_fd=-1,
             parent_pid=os.getpid(),

@@ -1,0 +1,112 @@
+"""Waiting for a database that is not up yet, and giving up at once on one that will never work."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+from tools.postgres import free_port, temporary_cluster
+
+from tidegate.connect import connect, connect_when_ready
+from tidegate.errors import DatabaseRefused, DatabaseUnreachable
+from tidegate.url import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from projects import Project
+    from tools.postgres import Cluster
+
+
+@pytest.fixture
+def strict_cluster() -> Iterator[Cluster]:
+    """A server that wants passwords over TCP; the superuser's is `right`."""
+    cluster = temporary_cluster().start()
+    connection = psycopg2.connect(cluster.url)
+    connection.autocommit = True
+    connection.cursor().execute("ALTER ROLE postgres PASSWORD 'right'")
+    connection.close()
+    hba = cluster.folder / "pg_hba.conf"
+    hba.write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+    cluster.stop()
+    yield cluster.start()
+    cluster.stop()
+    shutil.rmtree(cluster.folder, ignore_errors=True)
+
+
+def test_a_database_that_comes_up_late_is_waited_for() -> None:
+    cluster = temporary_cluster()
+    cluster.port = free_port()
+    said: list[str] = []
+    starter = threading.Timer(1.0, cluster.start)
+    starter.start()
+    try:
+        connection = connect_when_ready(Database(cluster.url, "test"), wait_s=20, tell=said.append)
+        connection.close()
+    finally:
+        starter.join()
+        cluster.stop()
+        shutil.rmtree(cluster.folder, ignore_errors=True)
+    assert len(said) == 1
+    assert "waiting for the database at 127.0.0.1" in said[0]
+
+
+def test_a_database_that_stays_away_is_given_up_in_time() -> None:
+    database = Database(f"postgresql://postgres:geheim@127.0.0.1:{free_port()}/x", "test")
+    began = time.monotonic()
+    with pytest.raises(DatabaseUnreachable, match=r"waited .* for the database") as caught:
+        connect_when_ready(database, wait_s=1)
+    assert 0.9 < time.monotonic() - began < 4
+    assert caught.value.exit_code == 12
+    assert "geheim" not in caught.value.render()
+
+
+@pytest.mark.parametrize(
+    "userinfo", ["postgres:wrong@", "postgres@", "nobody:right@"], ids=["wrong password", "no password", "no such role"]
+)
+def test_wrong_credentials_end_the_wait_at_once(strict_cluster: Cluster, userinfo: str) -> None:
+    url = strict_cluster.url.replace("postgres@", userinfo)
+    began = time.monotonic()
+    with pytest.raises(DatabaseRefused) as caught:
+        connect_when_ready(Database(url, "`DATABASE_URL`"), wait_s=30)
+    assert time.monotonic() - began < 3
+    assert caught.value.exit_code == 13
+    assert "`DATABASE_URL`" in caught.value.render()
+    assert "wrong" not in caught.value.render()
+
+
+def test_a_database_that_does_not_exist_ends_the_wait_at_once(project: Project) -> None:
+    with pytest.raises(DatabaseRefused, match="nowhere"):
+        connect_when_ready(Database(project.url.rpartition("/")[0] + "/nowhere", "test"), wait_s=30)
+
+
+def test_a_server_that_is_full_is_waited_for() -> None:
+    cluster = temporary_cluster(
+        max_connections="5", superuser_reserved_connections="0", reserved_connections="0"
+    ).start()
+    try:
+        taken = [psycopg2.connect(cluster.url) for _ in range(5)]
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(cluster.url)
+        threading.Timer(0.7, taken[0].close).start()
+        connect_when_ready(Database(cluster.url, "test"), wait_s=15).close()
+    finally:
+        cluster.stop()
+        shutil.rmtree(cluster.folder, ignore_errors=True)
+
+
+def test_an_option_that_only_another_driver_knows_does_not_matter(project: Project) -> None:
+    connect(Database(f"{project.url}?prepared_statement_cache_size=0", "test")).close()
+
+
+def test_a_connection_holds_no_snapshot_while_it_idles(project: Project) -> None:
+    connection = connect(Database(project.url, "test"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (1,))
+    pid = connection.info.backend_pid
+    assert project.query("SELECT state, backend_xmin FROM pg_stat_activity WHERE pid = %s", pid) == [("idle", None)]
+    connection.close()

@@ -1,0 +1,234 @@
+"""What people write in `env.py` and in revisions ends in success or in a named error, never in silence."""
+
+from __future__ import annotations
+
+import pytest
+from projects import Project
+
+BEFORE_CONFIGURE = 'connection.execute(text("SET lock_timeout = 0"))'
+
+
+def test_plain_alembic_loses_everything_silently_when_env_py_executes_first(project: Project) -> None:
+    """The trap itself: if this ever fails, Alembic has mended it and the hook below can go."""
+    project.write_env(guard=False, before=BEFORE_CONFIGURE)
+    project.add_table("a")
+    assert project.run("alembic", "upgrade", "head").code == 0
+    assert project.at() == []
+
+
+@pytest.mark.parametrize("door", [("tidegate", "upgrade"), ("alembic", "upgrade", "head")])
+def test_an_env_py_that_executes_before_configure_migrates_all_the_same(
+    project: Project, door: tuple[str, ...]
+) -> None:
+    project.write_env(before=BEFORE_CONFIGURE)
+    project.add_table("a")
+    result = project.run(*door)
+    assert result.code == 0, result.err
+    assert project.at() == ["a"]
+
+
+def test_an_env_py_that_commits_its_own_transaction_is_left_to_it(project: Project) -> None:
+    env = project.folder / "migrations" / "env.py"
+    env.write_text(env.read_text().replace("engine.connect()", "engine.begin()"))
+    project.add_table("a")
+    project.add_table("b", down="a")
+    result = project.tidegate("upgrade")
+    assert result.code == 0, result.err
+    assert project.at() == ["b"]
+    assert project.recorded() == [("a", "upgrade"), ("b", "upgrade")]
+
+
+def test_an_env_py_that_rolls_back_is_a_named_error(project: Project) -> None:
+    env = project.folder / "migrations" / "env.py"
+    env.write_text(
+        env.read_text()
+        .replace("engine.connect() as connection:", "engine.connect() as connection, Rollback(connection):")
+        .replace(
+            "def run():",
+            "class Rollback:\n    def __init__(self, c): self.t = c.begin(); self.t.__enter__()\n"
+            "    def __enter__(self): pass\n    def __exit__(self, *a): self.t.rollback()\n\ndef run():",
+        )
+    )
+    project.add_table("a")
+    result = project.tidegate("upgrade")
+    assert result.code == 10, result.err
+    assert "error" in result.err
+    assert project.at() == []
+    assert project.outcomes() == ["failed"]
+
+
+def test_an_env_py_that_never_migrates_is_a_named_error(project: Project) -> None:
+    (project.folder / "migrations" / "env.py").write_text("print('hello')")
+    project.add_table("a")
+    result = project.tidegate("upgrade")
+    assert result.code == 10
+    assert "never called `context.configure()`" in result.err
+
+
+@pytest.mark.parametrize(
+    "commit", ['op.execute("COMMIT")', "op.get_bind().commit()", "op.get_bind().connection.commit()"]
+)
+def test_a_revision_that_commits_by_itself_ends_in_success_or_in_a_named_error(project: Project, commit: str) -> None:
+    project.add("a", f'op.execute("CREATE TABLE t_a (id int)"); {commit}; op.execute("CREATE TABLE t_b (id int)")')
+    result = project.tidegate("upgrade")
+    if result.code == 0:
+        assert project.at() == ["a"]
+        assert project.query("SELECT to_regclass('t_a'), to_regclass('t_b')") == [("t_a", "t_b")]
+    else:
+        assert result.code == 10
+        assert "revision `a` failed after part of it was committed" in result.err
+        assert project.at() == []
+
+
+def test_a_failing_revision_is_rolled_back_and_named_with_statement_reason_and_next_command(project: Project) -> None:
+    project.add_table("a")
+    path = project.add(
+        "b", 'op.execute("CREATE TABLE t_b (id int)"); op.execute("ALTER TABLE nowhere ADD x int")', down="a"
+    )
+    result = project.run("alembic", "upgrade", "head")
+    assert result.code == 10
+    assert "revision `b` failed and was rolled back" in result.err
+    assert '"nowhere" does not exist (SQLSTATE 42P01)' in result.err
+    assert "statement: ALTER TABLE nowhere ADD x int" in result.err
+    assert "`alembic upgrade head` again" in result.err
+    assert project.at() == ["a"]
+    assert project.query("SELECT to_regclass('t_b')") == [(None,)]
+    path.unlink()
+    project.add_table("b", down="a")
+    assert project.run("alembic", "upgrade", "head").code == 0
+    assert project.outcomes() == ["failed", "succeeded"]
+
+
+def test_a_failure_in_python_shows_where(project: Project) -> None:
+    project.add("a", "raise ValueError('the moon is full')")
+    result = project.tidegate("upgrade")
+    assert result.code == 10
+    assert "revision `a` failed and was rolled back: ValueError: the moon is full" in result.err
+    assert "versions/a.py" in result.err
+
+
+def test_statement_parameters_and_passwords_are_never_shown(project: Project) -> None:
+    secret = "hunter2-geheim"
+    project.add(
+        "a",
+        f'op.get_bind().execute(sa.text("SELECT 1/0 FROM (SELECT CAST(:p AS text)) s"), {{"p": "{secret}"}})',
+    )
+    url = project.url.replace("postgres@", f"postgres:{secret}@")
+    result = project.tidegate("upgrade", DATABASE_URL=url)
+    assert result.code == 10
+    assert secret not in result.err + result.out
+    assert secret not in str(project.query("SELECT * FROM tidegate.run"))
+
+
+def test_an_env_py_that_connects_elsewhere_changes_nothing(project: Project) -> None:
+    project.query("CREATE DATABASE elsewhere")
+    other = project.url.rpartition("/")[0] + "/elsewhere"
+    try:
+        env = project.folder / "migrations" / "env.py"
+        env.write_text(
+            env.read_text()
+            .replace('os.environ["DATABASE_URL"]', f'"{other}"')
+            .replace('context.config.get_main_option("sqlalchemy.url") or', "")
+        )
+        project.add_table("a")
+        result = project.tidegate("upgrade")
+        assert result.code == 10
+        assert "connects to another database" in result.err
+        assert Project(project.folder, other).at() == project.at() == []
+    finally:
+        project.query("DROP DATABASE elsewhere WITH (FORCE)")
+
+
+def test_the_loggers_loop_and_environment_of_a_host_survive(project: Project) -> None:
+    project.write_env(
+        guard=False,
+        top="import logging, asyncio\nlogging.disable(logging.CRITICAL)\nos.environ['LEAK'] = '1'\nos.chdir('/')\n"
+        "logging.config.dictConfig({'version': 1, 'disable_existing_loggers': True})\n"
+        "asyncio.run(asyncio.sleep(0))",
+    )
+    project.add_table("a")
+    (project.folder / "host.py").write_text(
+        "import asyncio, logging, os, signal\n"
+        "logging.basicConfig(level=logging.INFO)\n"
+        "names = ['app', 'uvicorn', 'uvicorn.access', 'uvicorn.error']\n"
+        "loggers = [logging.getLogger(name) for name in names]\n"
+        "before = (os.getcwd(), signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))\n"
+        "async def main():\n"
+        "    import tidegate\n"
+        "    tidegate.upgrade()\n"
+        "asyncio.run(main())\n"
+        "assert all(not logger.disabled and logger.isEnabledFor(logging.INFO) for logger in loggers)\n"
+        "assert logging.getLogger().level == logging.INFO and 'LEAK' not in os.environ\n"
+        "assert before == (os.getcwd(), signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))\n"
+        "loggers[1].info('still here')\n"
+    )
+    result = project.run("python", "host.py")
+    assert result.code == 0, result.err
+    assert "still here" in result.err
+    assert project.at() == ["a"]
+
+
+def test_a_program_that_runs_alembic_gets_an_exception_and_not_an_exit(project: Project) -> None:
+    project.add("a", 'op.execute("nonsense")')
+    (project.folder / "host.py").write_text(
+        "from alembic import command\nfrom alembic.config import Config\nimport tidegate\n"
+        "try:\n    command.upgrade(Config('alembic.ini'), 'head')\n"
+        "except tidegate.MigrationFailed as exc:\n    print('caught', exc.sqlstate, exc.revision)\n"
+    )
+    assert project.run("python", "host.py").out == "caught 42601 a\n"
+
+
+@pytest.mark.parametrize("command", [("current",), ("history",), ("upgrade", "head", "--sql"), ("check",)])
+def test_alembics_other_commands_go_their_own_way(project: Project, command: tuple[str, ...]) -> None:
+    project.add_table("a")
+    if command == ("check",):
+        project.tidegate("upgrade")
+    project.run("alembic", *command)
+    assert project.outcomes() == (["succeeded"] if command == ("check",) else [])
+
+
+def test_an_async_env_py_with_asyncpg_is_guarded_and_recorded(project: Project) -> None:
+    pytest.importorskip("asyncpg")
+    (project.folder / "migrations" / "env.py").write_text(ASYNC_ENV_PY)
+    project.add_table("a")
+    project.add("b", 'op.execute("CREATE INDEX i ON t_a (id)")', down="a", phase="expand")
+    result = project.tidegate("upgrade", DATABASE_URL=project.url.replace("postgresql:", "postgresql+asyncpg:"))
+    assert result.code == 0, result.err
+    assert project.query("SELECT id, parents, phase FROM tidegate.revision ORDER BY seq") == [
+        ("a", [], None),
+        ("b", ["a"], "expand"),
+    ]
+
+
+ASYNC_ENV_PY = """
+import asyncio
+from alembic import context
+from sqlalchemy import pool
+from sqlalchemy.ext.asyncio import async_engine_from_config
+
+def do_run_migrations(connection):
+    context.configure(connection=connection, target_metadata=None)
+    with context.begin_transaction():
+        context.run_migrations()
+
+async def run():
+    section = context.config.get_section(context.config.config_ini_section, {})
+    connectable = async_engine_from_config(section, prefix="sqlalchemy.", poolclass=pool.NullPool)
+    async with connectable.connect() as connection:
+        await connection.run_sync(do_run_migrations)
+    await connectable.dispose()
+
+asyncio.run(run())
+"""
+
+
+def test_a_version_table_of_its_own_is_found_through_the_record(project: Project) -> None:
+    project.query("CREATE SCHEMA meta")
+    env = project.folder / "migrations" / "env.py"
+    env.write_text(env.read_text().replace("target_metadata=None", "version_table='at', version_table_schema='meta'"))
+    project.add_table("a")
+    assert project.tidegate("upgrade").code == 0
+    assert project.query("SELECT version_num FROM meta.at") == [("a",)]
+    assert project.tidegate("status").code == 0
+    assert project.tidegate("upgrade").code == 0
+    assert project.outcomes() == ["succeeded"]

@@ -1,0 +1,104 @@
+"""The gate lets a server serve only on a schema it can work with, and opens by itself."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from projects import Project, until
+from tools.postgres import temporary_cluster
+
+import tidegate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def gates() -> Iterator[list[tidegate.SchemaGate]]:
+    """Gates to be stopped at the end."""
+    started: list[tidegate.SchemaGate] = []
+    yield started
+    for gate in started:
+        gate.stop()
+
+
+def open_gate(project: Project, gates: list[tidegate.SchemaGate]) -> tidegate.SchemaGate:
+    gate = tidegate.SchemaGate(
+        str(project.folder / "alembic.ini"), database_url=project.url, interval=timedelta(seconds=0.2)
+    )
+    gates.append(gate)
+    gate.start()
+    return gate
+
+
+def test_it_is_closed_on_an_empty_database_and_opens_once_it_is_migrated(
+    project: Project, gates: list[tidegate.SchemaGate]
+) -> None:
+    project.add_table("a")
+    gate = open_gate(project, gates)
+    assert gate.report[:3] == (False, "ok", "empty")
+    assert gate.report.pending == ("a",)
+    assert project.tidegate("upgrade").code == 0
+    until(lambda: gate.report.is_open, timeout=2, what="the gate opens by itself")
+    assert gate.report.state == "current"
+
+
+def test_its_first_look_comes_before_start_returns(project: Project, gates: list[tidegate.SchemaGate]) -> None:
+    project.add_table("a")
+    project.tidegate("upgrade")
+    assert open_gate(project, gates).report.is_open
+
+
+def test_it_closes_under_an_old_server_when_a_newer_one_removes_what_it_needs(
+    project: Project, gates: list[tidegate.SchemaGate]
+) -> None:
+    project.add_table("a")
+    project.tidegate("upgrade")
+    gate = open_gate(project, gates)
+    project.add("b", "pass", down="a", phase="expand")
+    project.tidegate("upgrade")
+    until(lambda: gate.report.state == "ahead", timeout=2, what="the gate has seen b")
+    assert gate.report.is_open
+    project.add("c", "pass", down="b", phase="contract")
+    project.tidegate("upgrade")
+    until(lambda: gate.report.state == "incompatible", timeout=2, what="the gate has seen c")
+    assert not gate.report.is_open
+
+
+def test_it_survives_a_terminated_connection_without_closing(
+    project: Project, gates: list[tidegate.SchemaGate]
+) -> None:
+    project.add_table("a")
+    project.tidegate("upgrade")
+    gate = open_gate(project, gates)
+    project.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tidegate gate%'")
+    seen = set()
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline:
+        seen.add(gate.report.is_open)
+        time.sleep(0.01)
+    assert seen == {True}
+
+
+def test_it_closes_without_a_database_and_opens_when_it_is_back(
+    project: Project, gates: list[tidegate.SchemaGate]
+) -> None:
+    cluster = temporary_cluster().start()
+    try:
+        project.add_table("a")
+        elsewhere = Project(project.folder, cluster.url)
+        assert elsewhere.tidegate("upgrade").code == 0
+        gate = open_gate(elsewhere, gates)
+        assert gate.report.is_open
+        cluster.stop()
+        until(lambda: gate.report.database == "unreachable", timeout=5, what="the gate misses the database")
+        assert not gate.report.is_open
+        cluster.start()
+        until(lambda: gate.report.is_open, timeout=5, what="the gate is open again")
+    finally:
+        cluster.stop()
+        shutil.rmtree(cluster.folder, ignore_errors=True)
