@@ -152,3 +152,23 @@ def test_help_answers_without_loading_the_service() -> None:
         assert "Usage: expenses" in done.stdout
     code = "import sys, expenses.cli; sys.exit(any(m in sys.modules for m in ('sqlalchemy', 'pydantic', 'fastapi')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.anyio
+async def test_the_sample_is_loaded_once_into_an_account_that_can_sign_in(
+    database: str, client: httpx.AsyncClient
+) -> None:
+    first, second = (expenses("load-sample", url=database) for _ in range(2))
+    assert (first.returncode, first.stderr) == (second.returncode, second.stderr) == (0, "")
+    assert first.stdout.startswith("Recorded ")
+    assert second.stdout.startswith("The sample expenses are there already; sign in as ")
+    _, _, rest = second.stdout.strip().partition("; sign in as ")
+    email, _, password = rest.partition(" with the password ")
+    form = {"username": email, "password": password}
+    assert (await client.post("/api/v1/auth/token", data=form)).status_code == 200
+
+
+def test_the_sample_needs_tables(cluster: Cluster) -> None:
+    done = expenses("load-sample", url=cluster.url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error: the database has no tables yet" in done.stderr

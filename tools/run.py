@@ -41,8 +41,6 @@ FIRST_PORT = 8000
 PORTS_TO_TRY = 20
 STOP_TIMEOUT_S = 10
 """How long the server may take to finish what it is answering, once told to stop."""
-DEMO_EMAIL = "demo@example.com"
-DEMO_PASSWORD = "demo-demo-demo"  # noqa: S105 - printed on purpose; the service is reachable from this machine only
 
 
 class CannotRun(Exception):
@@ -223,7 +221,7 @@ def check_server(server: subprocess.Popen[bytes], signals: StopSignals) -> None:
 
 
 def load_sample(cluster: Cluster, signals: StopSignals) -> None:
-    """Fill in a year of expenses for the demo account, once."""
+    """Fill in a year of expenses for the demo account, once. The command itself says how to sign in."""
     command = [str(PROGRAMS / "expenses"), "load-sample"]
     loader = subprocess.Popen(
         command, cwd=ROOT, env=environment(cluster), stdin=subprocess.DEVNULL, start_new_session=True
@@ -236,7 +234,6 @@ def load_sample(cluster: Cluster, signals: StopSignals) -> None:
         stop(loader)
     if loader.returncode:
         raise CannotRun("the sample expenses could not be loaded", "start without `DEMO=1`")
-    say(f"\nsign in as {DEMO_EMAIL} with the password {DEMO_PASSWORD}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

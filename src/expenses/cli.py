@@ -62,6 +62,22 @@ def create_user(email: str, password_stdin: bool, password_file: Path | None, na
     click.echo(f"Created the account {made} with the workspace {workspace.strip()}.")
 
 
+@cli.command("load-sample")
+def load_sample() -> None:
+    """Make a demo account with a year of sample expenses, once.
+
+    Its password is known to everybody and printed, so this is for a machine of your own. The database is found as
+    the service finds it (env: DATABASE_URL or POSTGRES_*).
+    """
+    import asyncio  # noqa: PLC0415 - `--help` does not wait for it
+
+    from expenses.sample import DEMO_EMAIL, DEMO_PASSWORD  # noqa: PLC0415 - same
+
+    loaded = asyncio.run(_load_sample(_settings()))
+    what = f"Recorded {loaded} sample expenses" if loaded else "The sample expenses are there already"
+    click.echo(f"{what}; sign in as {DEMO_EMAIL} with the password {DEMO_PASSWORD}")
+
+
 def main() -> None:
     """The entry point: like click's own, but with errors as the rest of this project writes them."""
     try:
@@ -141,6 +157,21 @@ async def _sign_up(settings: Settings, *, email: str, password: str, name: str |
     finally:
         await engine.dispose()
     return user.email
+
+
+async def _load_sample(settings: Settings) -> int:
+    from expenses.db import create_engine  # noqa: PLC0415 - `--help` does not wait for it
+    from expenses.http import utc_now  # noqa: PLC0415 - same
+    from expenses.sample import load_sample  # noqa: PLC0415 - same
+
+    engine = create_engine(settings)
+    try:
+        async with engine.connect() as session:
+            return await load_sample(session, now=utc_now())
+    except Exception as exc:
+        raise _database_failure(exc) from exc
+    finally:
+        await engine.dispose()
 
 
 def _database_failure(exc: Exception) -> Exception:
