@@ -85,6 +85,13 @@ async def test_a_form_without_its_fields_is_malformed_and_not_repeated(client: h
     assert PASSWORD not in other_grant.text
 
 
+async def test_a_file_in_place_of_a_field_is_malformed(client: httpx.AsyncClient) -> None:
+    for field in ("username", "password", "scope"):
+        form = {name: PASSWORD for name in ("username", "password") if name != field}
+        answer = await client.post("/api/v1/auth/token", data=form, files={field: b"x" * 100_000})
+        assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+
+
 async def test_unknown_scopes_and_broken_names_are_refused(client: httpx.AsyncClient, anna: Person) -> None:
     for more in ({"scope": "read admin"}, {"client_id": "a\x00b"}, {"client_id": "x" * 1_000_000}):
         answer = await ask_for_token(client, anna.user.email, PASSWORD, **more)

@@ -190,7 +190,7 @@ def parse_name(text: str, *, field: str) -> str:
     name = text.strip() if len(text) <= 2 * NAME_MAX_LENGTH else text
     if not name or len(name) > NAME_MAX_LENGTH:
         raise Invalid(f"It must have 1 to {NAME_MAX_LENGTH} characters.", field=field)
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
         raise Invalid("It must be one line without control characters.", field=field)
     return name
 

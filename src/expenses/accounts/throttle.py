@@ -2,9 +2,10 @@
 
 One leaky bucket for each account name and each address (a generic cell rate algorithm: ITU-T I.371, annex A). Every
 attempt pours one drop in *before* the password is looked at, so that a hundred at once are a hundred; a bucket that
-would run over refuses it. Buckets drain by themselves: nobody has to unlock anything, and an attacker can delay an
-account's owner by at most one drop's time at a try. A successful sign-in empties the account's bucket and takes its
-own drop back from the address's, so people who know their passwords are never slowed down by their number.
+would run over refuses it. Buckets drain by themselves: nobody has to unlock anything. A successful sign-in empties
+the account's bucket and takes its own drop back from the address's, so people who know their passwords are never
+slowed down by their number. Known limit: who guesses at an account without pause, from many addresses, keeps its
+owner from signing in anew for as long; whoever is signed in notices nothing.
 """
 
 from __future__ import annotations

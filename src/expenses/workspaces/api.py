@@ -22,7 +22,8 @@ class Registration(BaseModel):
 
     email: Annotated[str, Field(examples=["anna@example.org"])]
     password: Annotated[
-        str, Field(description=f"At least {PASSWORD_MIN_LENGTH} characters, at most {PASSWORD_MAX_BYTES} bytes")
+        str,
+        Field(description=f"At least {PASSWORD_MIN_LENGTH} characters, at most {PASSWORD_MAX_BYTES} bytes", repr=False),
     ]
     display_name: Annotated[str | None, Field(description=f"At most {NAME_MAX_LENGTH} characters")] = None
 
