@@ -12,6 +12,8 @@ import pytest
 from conftest import MAJORS
 from projects import DOORS, Project, finish, until
 
+from tidegate.supervise import STOP_TIMEOUT_S
+
 if TYPE_CHECKING:
     import subprocess
 
@@ -114,8 +116,10 @@ def test_a_polite_signal_cancels_the_statement_and_records_the_interruption(
     run = project.start(DOORS["tidegate upgrade"])
     until(project.sleepers, what="the run is at work")
     os.kill(run.pid, signum)
+    asked = time.monotonic()
     result = finish(run, timeout=10)
     assert result.code == code, result.err
+    assert time.monotonic() - asked < STOP_TIMEOUT_S, "the statement was not cancelled; the worker had to be killed"
     assert project.sleepers() == []
     assert project.at() == []
     assert project.outcomes() == ["interrupted"]

@@ -108,7 +108,8 @@ def raise_fence(connection: Connection, *, control_pid: int, emit: Callable[...,
     """Make this connection a working session: the settings, the fence, and the proof that the lock is held.
 
     Whatever `env.py` executed before `configure()` left a transaction open; with it Alembic would believe
-    that somebody else commits, and everything would be rolled back with exit code 0. It is committed here.
+    that somebody else commits, and everything would be rolled back with exit code 0. It is committed here,
+    with our own statements, unless `env.py` holds it as a block that commits by itself.
 
     Raises:
         WorkerRefused: Not PostgreSQL, another database than the one that is locked, or the lock is lost.
@@ -116,8 +117,6 @@ def raise_fence(connection: Connection, *, control_pid: int, emit: Callable[...,
     if connection.dialect.name != "postgresql":
         raise WorkerRefused(f"`env.py` connects to {connection.dialect.name}; tidegate guards PostgreSQL only")
     explicit = getattr(connection, "_trans_context_manager", None) is not None
-    if connection.in_transaction() and not explicit:
-        connection.commit()
     known = connection.execute(text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(_names())).scalars()
     for name in known.all():
         connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": SETTINGS[name]})
