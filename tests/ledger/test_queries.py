@@ -1,0 +1,84 @@
+"""What queries cost: about the rows they return, however many there are."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import event
+from tests.conftest import execute
+
+from expenses.ledger import queries, service
+from expenses.ledger.cursor import PageKey
+from expenses.ledger.model import ExpenseFilter
+from expenses.reports.queries import sums_of_days
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from tests.people import Person
+
+    from expenses.db import Session
+
+pytestmark = pytest.mark.anyio
+
+MANY = 20_000
+DEEP = PageKey(date(2008, 1, 1), uuid4())
+
+
+async def blocks_read(session: Session, asked: Awaitable[object], plan_mode: str) -> int:
+    """How many blocks of the database a question touches, when it is planned once for all its parameters or anew."""
+    seen: list[tuple[str, Any]] = []
+    connection = session.sync_connection
+    event.listen(connection, "before_cursor_execute", lambda *args: seen.append((args[2], args[3])), named=False)
+    await asked
+    statement, parameters = seen[-1]
+    driver = (await session.get_raw_connection()).driver_connection
+    assert driver is not None
+    await driver.execute(f"SET plan_cache_mode = {plan_mode}")
+    explained = await driver.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *parameters)
+    plan = explained[0]["Plan"]  # SQLAlchemy lets asyncpg decode JSON
+    return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])
+
+
+@pytest.fixture
+async def rare(session: Session, anna: Person, database: str) -> UUID:
+    """A category that is hardly used, in a workspace of many expenses, the oldest 800 of which have no category."""
+    categories = await service.list_categories(session, actor=anna.actor, workspace_id=anna.workspace.id)
+    common, rare = categories[0].id, categories[1].id
+    execute(
+        database,
+        "INSERT INTO expense (workspace_id, id, spent_on, amount_minor, currency, merchant, category_id, note, tags, "
+        "version, created_by, created_at, updated_at) "
+        f"SELECT '{anna.workspace.id}', gen_random_uuid(), date '2006-01-01' + n * 7300 / {MANY}, n, 'EUR', 'Shop', "
+        f"CASE WHEN n <= 800 THEN NULL WHEN n % 9000 = 0 THEN '{rare}' ELSE '{common}' END::uuid, '', '{{}}', 1, "
+        f"'{anna.user.id}', now(), now() FROM generate_series(1, {MANY}) n",
+    )
+    execute(database, "VACUUM ANALYZE expense")
+    return rare
+
+
+@pytest.mark.parametrize("plan_mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_page_reads_little_of_a_large_workspace(
+    session: Session, anna: Person, rare: UUID, plan_mode: str
+) -> None:
+    for filters in (
+        ExpenseFilter(),
+        ExpenseFilter(category_id=rare),
+        ExpenseFilter(is_uncategorised=True),
+        ExpenseFilter(from_day=date(2009, 5, 1), to_day=date(2009, 5, 31)),
+    ):
+        for after in (None, DEEP):
+            asked = queries.expenses_on_page(
+                session, workspace_id=anna.workspace.id, filters=filters, after=after, limit=51
+            )
+            assert await blocks_read(session, asked, plan_mode) < 100, (filters, after)
+
+
+@pytest.mark.usefixtures("rare")
+async def test_a_month_report_reads_that_month_only(session: Session, anna: Person) -> None:
+    first, last = date(2020, 5, 1), date(2020, 5, 31)
+    asked = sums_of_days(session, workspace_id=anna.workspace.id, first_day=first, last_day=last)
+    assert await blocks_read(session, asked, "auto") < 20
