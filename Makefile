@@ -44,6 +44,10 @@ test: $(SYNCED) ## Run all tests that need no container engine and no browser [A
 test-fresh: $(SYNCED) ## Set up from nothing, as on a machine with only Python and make [ARGS=…]
 	@$(PYTEST) -m fresh --junitxml=.reports/test-fresh.xml tests/repository $(ARGS)
 
+.PHONY: test-races
+test-races: $(SYNCED) ## Race migrators through every door, 20 rounds on an empty and on an existing database [ARGS=…]
+	@TIDEGATE_ROUNDS=20 $(PYTEST) --junitxml=.reports/test-races.xml packages/tidegate/tests/test_races.py $(ARGS)
+
 .PHONY: test-stack
 test-stack: $(SYNCED) ## Run the deployment commands in real containers [ARGS=…]
 	@$(PYTEST) -m stack --junitxml=.reports/test-stack.xml tests/stack $(ARGS)
