@@ -41,7 +41,7 @@ test: $(SYNCED) ## Run all tests that need no container engine and no browser [A
 	@$(PYTEST) -n 2 --dist loadgroup -m 'not stack and not browser and not fresh' --junitxml=.reports/test.xml $(ARGS)
 
 .PHONY: test-fresh
-test-fresh: $(SYNCED) ## Set up from nothing, as on a machine with only Python and make [ARGS=…]
+test-fresh: $(SYNCED) ## Set up copies of the project, as on a machine with only Python and make [ARGS=…]
 	@$(PYTEST) -m fresh --junitxml=.reports/test-fresh.xml tests/repository $(ARGS)
 
 .PHONY: test-races

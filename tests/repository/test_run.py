@@ -140,7 +140,7 @@ def test_the_printed_address_answers_and_the_data_stays_until_the_next_run(run: 
     assert can_sign_in(url, person["email"], person["password"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_its_like_stop_all_of_it(run: Callable[..., Run], number: signal.Signals) -> None:
     one = run()
     one.wait_until_ready()
@@ -179,13 +179,6 @@ def test_a_killed_runner_does_not_keep_the_next_one_from_starting(run: Callable[
     assert set(next_one.server_pids).isdisjoint(left)
 
 
-def test_a_second_runner_says_where_the_first_one_answers(run: Callable[..., Run]) -> None:
-    url = run().wait_until_ready()
-    second = run()
-    assert second.make.wait(timeout=20) != 0
-    assert f"error: `make run` is already at work at {url}" in second.output
-
-
 def test_the_demo_has_a_year_of_expenses_and_prints_its_sign_in(run: Callable[..., Run]) -> None:
     one = run(DEMO="1")
     url = one.wait_until_ready()
@@ -194,9 +187,12 @@ def test_the_demo_has_a_year_of_expenses_and_prints_its_sign_in(run: Callable[..
     assert can_sign_in(url, found[1], found[2])
 
 
-def test_an_unwanted_port_is_not_taken_instead_of_the_wanted_one(run: Callable[..., Run]) -> None:
-    taken = run()
-    port = taken.wait_until_ready().rpartition(":")[2]
+def test_a_second_runner_says_where_the_first_one_answers_and_takes_nothing_from_it(run: Callable[..., Run]) -> None:
+    url = run().wait_until_ready()
+    second = run()
+    assert second.make.wait(timeout=20) != 0
+    assert f"error: `make run` is already at work at {url}" in second.output
+    port = url.rpartition(":")[2]
     with pytest.raises(CannotRun, match=f"port {port} is taken"):
         choose_port(port)
     assert choose_port("", first=int(port)) > int(port), "without a wish the next free one serves"
@@ -219,6 +215,7 @@ def test_an_ordinary_user_can_run_it(run: Callable[..., Run], tree: Tree) -> Non
     assert 0 not in owners
 
 
+@pytest.mark.fresh
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs PostgreSQL itself, which then reaches all it has")
 def test_root_keeps_the_data_elsewhere_when_the_database_cannot_reach_the_project(
     run: Callable[..., Run], tree: Tree

@@ -93,6 +93,7 @@ def test_a_shim_that_runs_nothing_is_passed_over(folder: Path, machine: Path) ->
     assert Path(sys.executable).name in (folder / "expenses" / ".venv" / "asked").read_text().split()[-1]
 
 
+@pytest.mark.fresh
 def test_a_second_call_sets_nothing_up_and_a_moved_project_everything(folder: Path) -> None:
     search = os.pathsep.join([str(uv_folder(folder)), os.environ["PATH"]])
     tree = Tree(copy_files(folder / "before"), dict(os.environ) | {"PATH": search}).set_up()
