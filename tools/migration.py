@@ -27,21 +27,20 @@ def main(arguments: list[str]) -> int:
         print(f"error: `{name}` is no name for a migration", file=sys.stderr)
         print("\nhint: `make migration NAME='expand add receipts'`; the first word is one of", *PHASES, file=sys.stderr)
         return 64
+    revision = f"{datetime.now(UTC):%Y%m%d_%H%M}"
+    propose = ("revision", "--autogenerate", "-m", name, "--rev-id", revision)
     with throwaway_database() as environment:
-        for step in (("upgrade", "head"), revision_command(name)):
+        for step in (("upgrade", "head"), propose):
             done = alembic(environment, *step)
             if done.returncode:
                 print(f"error: `alembic {step[0]}` exits with {done.returncode}\n\n{done.stdout}{done.stderr}")
                 return 1
     path = newest_version()
+    # Alembic looked at the clock once more; the file is named by the revision's minute, so that both sort alike.
+    path = path.rename(path.with_name(revision + path.name[len(revision) :]))
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(path)], check=True)
     print(f"wrote {path.relative_to(ROOT)}: read it, complete its docstring, then `make check`")
     return 0
-
-
-def revision_command(name: str) -> tuple[str, ...]:
-    """Alembic's arguments; the id is the minute, as in the file's name, so that files and chain sort alike."""
-    return ("revision", "--autogenerate", "-m", name, "--rev-id", f"{datetime.now(UTC):%Y%m%d_%H%M}")
 
 
 def newest_version() -> Path:
