@@ -11,6 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import httpx
+import hypothesis
 import psycopg2
 import pytest
 from tests.migrations import migrate
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from expenses.db import Session
 
 _numbers = itertools.count(1)
+
+# A loaded machine is slow now and then; that is no property of the code under test.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
