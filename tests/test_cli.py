@@ -1,3 +1,5 @@
+"""`expenses` on the command line: real processes, real terminals, documented exit codes."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Identifiers sort by the time they were made at."""
+
 from datetime import UTC, datetime, timedelta
 
 from expenses.ids import uuid7

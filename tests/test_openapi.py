@@ -1,3 +1,5 @@
+"""What the API's description promises to those who generate a client from it."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""The migrations build what the code describes, and go back."""
+
 from __future__ import annotations
 
 from alembic.autogenerate import compare_metadata

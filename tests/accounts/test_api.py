@@ -1,3 +1,5 @@
+"""Getting and giving back tokens over HTTP, and what somebody learns who guesses."""
+
 from __future__ import annotations
 
 import logging

@@ -1,3 +1,5 @@
+"""Who may come in with what: tokens, scopes, session cookies and their CSRF token."""
+
 from __future__ import annotations
 
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""Which addresses, names and passwords an account may have."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

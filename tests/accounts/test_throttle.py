@@ -1,3 +1,5 @@
+"""How often somebody may try, counted in the database for all replicas."""
+
 from __future__ import annotations
 
 from datetime import timedelta

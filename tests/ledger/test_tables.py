@@ -1,3 +1,5 @@
+"""What the database refuses by itself, whatever the service lets through."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime

@@ -1,3 +1,5 @@
+"""The month report over HTTP adds up to exactly what the list shows."""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -1,3 +1,5 @@
+"""Months and sums as pure values."""
+
 from __future__ import annotations
 
 from datetime import date, timedelta

@@ -1,3 +1,5 @@
+"""Registration and workspaces over HTTP."""
+
 from __future__ import annotations
 
 import json

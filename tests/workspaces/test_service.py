@@ -1,3 +1,5 @@
+"""Memberships, and signing up as one transaction."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
