@@ -13,10 +13,10 @@ refuse() {
 use_files() {
   certificate=/certs/fullchain.pem key=/certs/privkey.pem
   for file in "$certificate" "$key"; do
-    [ -e "$file" ] || refuse "\`TLS=files\`, but there is no \`.$file\` beside docker-compose.prod.yaml (\`$file\` in the container)" \
+    [ -e "$file" ] || refuse "\`TLS=files\`, but there is no \`${file#/}\` beside docker-compose.prod.yaml (\`$file\` in the container)" \
       "put the certificate with its chain at \`certs/fullchain.pem\` and its key at \`certs/privkey.pem\`, as files, not links"
-    [ -r "$file" ] || refuse "user $(id -u) may not read \`.$file\` (\`$file\` in the container)" \
-      "run \`chown $(id -u) .$file && chmod 400 .$file\`"
+    [ -r "$file" ] || refuse "user $(id -u) may not read \`${file#/}\` (\`$file\` in the container)" \
+      "run \`chown $(id -u) ${file#/} && chmod 400 ${file#/}\`"
   done
   # Browsers remember this for two years, so it is said only where the operator brought a certificate of their own.
   hsts='max-age=63072000'
