@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from pwdlib import PasswordHash
@@ -40,12 +39,11 @@ async def test_a_hash_of_lower_cost_is_made_anew_when_its_password_is_seen() -> 
 
 async def test_the_event_loop_goes_on_while_a_password_is_hashed() -> None:
     hashing = asyncio.ensure_future(hash_password("correct horse"))
-    turns, longest, last = 0, 0.0, time.perf_counter()
+    turns = 0
     while not hashing.done():
         await asyncio.sleep(0.001)
-        turns, longest, last = turns + 1, max(longest, time.perf_counter() - last), time.perf_counter()
-    assert turns > 5
-    assert longest < 0.1
+        turns += 1
+    assert turns > 5  # on the event loop it would be one
     await hashing
 
 
