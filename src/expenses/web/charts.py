@@ -73,7 +73,7 @@ def columns(amounts: Mapping[int, int], *, days: int) -> list[Column]:
     positive = sorted(amount for amount in amounts.values() if amount > 0)
     if not positive:
         return []
-    room = min(positive[-1], 3 * positive[len(positive) * 3 // 4])
+    room = min(positive[-1], 3 * positive[(len(positive) - 1) * 3 // 4])
     step = 100 / days
     return [
         Column(

@@ -36,7 +36,7 @@ _HEADINGS = {
     409: "That clashes with something",
     412: "Someone was faster",
     413: "That is too much",
-    422: "Something is missing",
+    422: "That does not add up",
     429: "One moment",
     503: "Back in a moment",
 }
