@@ -37,7 +37,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Give the routes' error answers their true media type in `/openapi.json`."""
+    """Give the routes' error answers their true media type in `/api/openapi.json`."""
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
