@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from logging.config import fileConfig
+from typing import Any
 
-import tidegate
 from alembic import context
 from sqlalchemy import create_engine, pool
 
+import tidegate
 from expenses.config import Settings
 from expenses.tables import metadata
 
@@ -16,7 +17,11 @@ if context.config.config_file_name is not None:
 
 tidegate.guard()
 
-options = {"target_metadata": metadata, "compare_server_default": True, "transaction_per_migration": True}
+options: dict[str, Any] = {
+    "target_metadata": metadata,
+    "compare_server_default": True,
+    "transaction_per_migration": True,
+}
 
 if context.is_offline_mode():
     context.configure(dialect_name="postgresql", literal_binds=True, **options)

@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     postgres_host: str = "db"
     postgres_port: int = 5432
     database_pool_size: int = Field(default=10, ge=1, le=200, description="Connections kept open per process")
-    registration: Literal["open", "closed"] = Field(default="closed", description="Who may create an account on the page")
+    registration: Literal["open", "closed"] = Field(
+        default="closed", description="Who may create an account on the page"
+    )
     secure_cookies: bool = Field(default=True, description="Send the session cookie over HTTPS only")
     log_format: Literal["json", "console"] = "json"
 

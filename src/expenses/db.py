@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from expenses.config import Settings
 
 Session = AsyncConnection
-"""What a service and a query take as their first argument: one connection, in autocommit mode unless in `transaction`."""
+"""What services and queries take as their first argument: a connection, in autocommit mode unless in `transaction`."""
 
 metadata = MetaData(
     naming_convention={
@@ -52,9 +52,11 @@ async def transaction(session: Session) -> AsyncIterator[None]:
     """One database transaction on this connection: commits when the block ends, rolls back when it raises."""
     if session.in_transaction():
         await session.rollback()  # ends SQLAlchemy's own bookkeeping of autocommit reads; sends nothing to the server
-    await session.execution_options(isolation_level="READ COMMITTED")
+    _ = await session.execution_options(
+        isolation_level="READ COMMITTED"
+    )  # it answers itself, which could be awaited again
     try:
         async with session.begin():
             yield
     finally:
-        await session.execution_options(isolation_level="AUTOCOMMIT")
+        _ = await session.execution_options(isolation_level="AUTOCOMMIT")

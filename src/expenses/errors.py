@@ -35,7 +35,9 @@ class ServiceError(ExpensesError):
     code: ClassVar[str] = "bad_request"
     """What clients test for; never changes once released."""
 
-    def __init__(self, detail: str | None = None, *, field: str | None = None, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, detail: str | None = None, *, field: str | None = None, retry_after_s: int | None = None
+    ) -> None:
         self.detail = detail or (self.__doc__ or "").partition("\n")[0]
         self.field = field
         self.retry_after_s = retry_after_s

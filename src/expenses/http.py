@@ -5,9 +5,9 @@ Not here: who the caller is (`accounts.auth`), what pages look like (`web`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator  # noqa: TC003 - FastAPI reads the annotations of a dependency
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -51,7 +51,7 @@ def utc_now() -> datetime:
 
 
 def problem(
-    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
+    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: object
 ) -> JSONResponse:
     """An RFC 9457 answer. `code` is stable and what clients test for; `more` are extension members."""
     body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
