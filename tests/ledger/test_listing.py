@@ -56,36 +56,34 @@ async def test_the_last_page_says_so_even_when_it_is_full(client: httpx.AsyncCli
     assert second["next"] is None
 
 
-@pytest.mark.parametrize(
-    ("params", "field"),
-    [
-        ({"limit": "0"}, "limit"),
-        ({"limit": "201"}, "limit"),
-        ({"limit": "-1"}, "limit"),
-        ({"limit": "many"}, "limit"),
-        ({"from": "2026-02-30"}, "from"),
-        ({"to": "yesterday"}, "to"),
-        ({"to": "2026-11-22T00:00:00"}, "to"),
-        ({"from": "0"}, "from"),
-        ({"category_id": "food"}, "category_id"),
-        ({"q": "x" * 201}, "q"),
-        ({"q": "a\0"}, "q"),
-        ({"cursor": "x"}, "cursor"),
-        ({"cursor": "\u00e9"}, "cursor"),
-        ({"cursor": "A" * 38}, "cursor"),
-        ({"cursor": "A" * 10_000}, "cursor"),
-        ({"cursor": "\0"}, "cursor"),
-        ({"cursor": "null"}, "cursor"),
-    ],
-)
-async def test_broken_parameters_are_refused_by_name(
-    client: httpx.AsyncClient, anna: Person, params: dict[str, str], field: str
-) -> None:
-    answer = await client.get(f"{anna.url}/expenses", params=params, headers=anna.headers)
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"].partition(".")[0] == field
-    if field == "cursor":
-        assert answer.json()["code"] == "invalid_cursor"
+BROKEN: list[tuple[dict[str, str], str]] = [
+    ({"limit": "0"}, "limit"),
+    ({"limit": "201"}, "limit"),
+    ({"limit": "-1"}, "limit"),
+    ({"limit": "many"}, "limit"),
+    ({"from": "2026-02-30"}, "from"),
+    ({"to": "yesterday"}, "to"),
+    ({"to": "2026-11-22T00:00:00"}, "to"),
+    ({"from": "0"}, "from"),
+    ({"category_id": "food"}, "category_id"),
+    ({"q": "x" * 201}, "q"),
+    ({"q": "a\0"}, "q"),
+    ({"cursor": "x"}, "cursor"),
+    ({"cursor": "\u00e9"}, "cursor"),
+    ({"cursor": "A" * 38}, "cursor"),
+    ({"cursor": "A" * 10_000}, "cursor"),
+    ({"cursor": "\0"}, "cursor"),
+    ({"cursor": "null"}, "cursor"),
+]
+
+
+async def test_broken_parameters_are_refused_by_name(client: httpx.AsyncClient, anna: Person) -> None:
+    for params, field in BROKEN:
+        answer = await client.get(f"{anna.url}/expenses", params=params, headers=anna.headers)
+        assert answer.status_code == 422, params
+        assert answer.json()["errors"][0]["field"].partition(".")[0] == field
+        if field == "cursor":
+            assert answer.json()["code"] == "invalid_cursor"
 
 
 async def test_days_outside_of_what_can_be_spent_may_still_be_asked_for(
@@ -145,29 +143,27 @@ async def test_a_category_includes_those_below_it(client: httpx.AsyncClient, ann
     assert await merchants(client, anna, category_id=ids["Transport"], limit=1, cursor=first["next"]) == ["Fuel"]
 
 
-@pytest.mark.parametrize(
-    ("q", "found"),
-    [
-        ("bakery", ["Corner Bakery"]),
-        ("BÄCKER", ["Bäckerei"]),
-        ("100%", ["100% Juice"]),
-        ("%", ["100% Juice"]),
-        ("_", ["a_b"]),
-        ("\\", ["back\\slash"]),
-        ("/", ["and/or"]),
-        ("nowhere", []),
-        ("secret note", ["noted"]),
-        (" ", ["100% Juice", "Corner Bakery", "noted"]),
-        ("' OR 1=1 --", []),
-    ],
-)
-async def test_search_finds_text_within_merchant_and_note_in_any_case(
-    client: httpx.AsyncClient, anna: Person, q: str, found: list[str]
-) -> None:
+SEARCHES = [
+    ("bakery", ["Corner Bakery"]),
+    ("BÄCKER", ["Bäckerei"]),
+    ("100%", ["100% Juice"]),
+    ("%", ["100% Juice"]),
+    ("_", ["a_b"]),
+    ("\\", ["back\\slash"]),
+    ("/", ["and/or"]),
+    ("nowhere", []),
+    ("secret note", ["noted"]),
+    (" ", ["100% Juice", "Corner Bakery", "noted"]),
+    ("' OR 1=1 --", []),
+]
+
+
+async def test_search_finds_text_within_merchant_and_note_in_any_case(client: httpx.AsyncClient, anna: Person) -> None:
     for merchant in ("Corner Bakery", "Bäckerei", "100% Juice", "a_b", "back\\slash", "and/or"):
         await record(client, anna, merchant=merchant, note="", tags=[])
     await record(client, anna, merchant="noted", note="A Secret Note")
-    assert sorted(await merchants(client, anna, q=q)) == sorted(found)
+    for q, found in SEARCHES:
+        assert sorted(await merchants(client, anna, q=q)) == sorted(found), q
 
 
 async def test_a_list_is_one_query_beside_those_of_the_rights(

@@ -136,23 +136,23 @@ async def test_strangers_see_no_report(client: httpx.AsyncClient, anna: Person, 
     assert (await client.get(url)).json()["code"] == "unauthenticated"
 
 
-@pytest.mark.parametrize(
-    "month",
-    [
-        "",
-        "2026",
-        "2026-13",
-        "2026-00",
-        "2026-1",
-        "1899-12",
-        "2200-01",
-        "9999-12",
-        "0000-01",
-        "2026-11-01",
-        "20\u0662\u0666-11",
-        "2026-11\n",
-    ],
-)
-async def test_what_is_no_month_is_refused(client: httpx.AsyncClient, anna: Person, month: str) -> None:
-    answer = await client.get(f"{anna.url}/reports/monthly", params={"month": month}, headers=anna.headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_month")
+NO_MONTHS = [
+    "",
+    "2026",
+    "2026-13",
+    "2026-00",
+    "2026-1",
+    "1899-12",
+    "2200-01",
+    "9999-12",
+    "0000-01",
+    "2026-11-01",
+    "20\u0662\u0666-11",
+    "2026-11\n",
+]
+
+
+async def test_what_is_no_month_is_refused(client: httpx.AsyncClient, anna: Person) -> None:
+    for month in NO_MONTHS:
+        answer = await client.get(f"{anna.url}/reports/monthly", params={"month": month}, headers=anna.headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_month"), month
