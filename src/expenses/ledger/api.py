@@ -227,12 +227,12 @@ def _answer(expense: Expense, *, status: int = 200) -> JSONResponse:
 
 
 def _expected_version(if_match: str | None) -> int | None:
-    if if_match is None or if_match.strip() == "*":
+    tag = "*" if if_match is None else if_match.strip()
+    if tag == "*":
         return None
-    tag = if_match.strip()
-    if not (len(tag) >= 2 and tag[0] == tag[-1] == '"'):
-        if tag.startswith("W/"):  # a weak tag never matches here (RFC 9110, 13.1.1)
-            raise PreconditionFailed
+    if tag.startswith("W/"):
+        raise PreconditionFailed  # a weak tag never matches here (RFC 9110, 13.1.1)
+    if len(tag) < 2 or tag.count('"') != 2 or not tag[0] == tag[-1] == '"':
         raise Invalid('Write one version in quotation marks, such as "3".', field="If-Match")
     version = tag[1:-1]
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
