@@ -66,6 +66,7 @@ def worker_of(process: subprocess.Popen[str]) -> int:
         return int(children.read().split()[0])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 @pytest.mark.parametrize("door", ["tidegate upgrade", "alembic upgrade head"])
 def test_after_sigkill_the_waiting_run_never_overlaps_and_starts_within_two_seconds(
