@@ -1,3 +1,5 @@
+"""How passwords are stored and compared, and what hashing does to everybody else."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Cursors come back as they went out, and broken ones are refused."""
+
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode

@@ -1,3 +1,5 @@
+"""Drafts, changes and filters as pure values: what is taken and what is refused."""
+
 from __future__ import annotations
 
 from dataclasses import fields, replace

@@ -167,7 +167,9 @@ def test_decisions_are_numbered_in_a_row_and_have_their_four_parts() -> None:
         text = page.read_text(encoding="utf-8")
         assert text.startswith(f"# {int(page.name[:4])}. ")
         for part in ("Context", "Decision", "Consequences", "Alternatives"):
-            assert f"**{part}.**" in text, f"{page.name} has no {part.lower()}"
+            assert re.search(rf"^(## {part}$|\*\*{part}\.\*\*)", text, re.MULTILINE), (
+                f"{page.name} has no {part.lower()}"
+            )
 
 
 def test_scripts_that_are_called_by_name_may_be_executed() -> None:

@@ -1,3 +1,5 @@
+"""The geometry of rings, bars and columns."""
+
 from __future__ import annotations
 
 import pytest

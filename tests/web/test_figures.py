@@ -1,3 +1,5 @@
+"""Amounts and dates as people read them."""
+
 from __future__ import annotations
 
 from datetime import date
