@@ -20,7 +20,7 @@ from tidegate.version import VARIABLE as VERSION
 def readme() -> str:
     """The README in the tree, or else as the wheel carries it."""
     in_tree = Path(__file__).parent.parent / "README.md"
-    return in_tree.read_text() if in_tree.exists() else str(metadata.metadata("tidegate").get_payload())
+    return in_tree.read_text() if in_tree.exists() else str(metadata.metadata("tidegate").json["description"])
 
 
 def test_every_verb_is_listed_and_no_other(readme: str) -> None:
