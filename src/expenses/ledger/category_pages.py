@@ -85,7 +85,7 @@ async def _page(
         palette=PALETTE,
         notice=_DONE.get(done.action) if done else None,
     )
-    flash.forget(response, path=f"/w/{workspace_id}")
+    flash.forget(request, response, path=f"/w/{workspace_id}")
     return response
 
 

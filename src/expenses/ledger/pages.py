@@ -71,15 +71,7 @@ async def edit(
     form, status = form_of(expense) | fields, 422
     if draft is not None:
         try:
-            saved = await service.change_expense(
-                session,
-                actor=actor,
-                workspace_id=workspace_id,
-                expense_id=expense_id,
-                change=_change(draft),
-                expected_version=_version(fields),
-                now=now,
-            )
+            saved = await _save(session, actor, workspace_id, expense_id, draft=draft, seen=fields, now=now)
             return _to_month(request, workspace_id, saved, "saved")
         except Invalid as error:
             errors = errors_by_field(error)
@@ -185,9 +177,18 @@ def _to_month(request: Request, workspace_id: UUID, expense: Expense, action: st
     return response
 
 
-def _change(draft: ExpenseDraft) -> ExpenseChange:
-    """Everything that the form shows; who paid is not on it and stays."""
-    return ExpenseChange(
+async def _save(
+    session: Session,
+    actor: Actor,
+    workspace_id: UUID,
+    expense_id: UUID,
+    *,
+    draft: ExpenseDraft,
+    seen: dict[str, str],
+    now: datetime,
+) -> Expense:
+    """Store everything that the form shows; who paid is not on it and stays."""
+    change = ExpenseChange(
         spent_on=draft.spent_on,
         amount=draft.amount,
         merchant=draft.merchant,
@@ -195,8 +196,13 @@ def _change(draft: ExpenseDraft) -> ExpenseChange:
         note=draft.note,
         tags=draft.tags,
     )
-
-
-def _version(fields: dict[str, str]) -> int | None:
-    text = fields.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    version = seen.get("version", "")
+    return await service.change_expense(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        expense_id=expense_id,
+        change=change,
+        expected_version=int(version) if version.isascii() and version.isdigit() else None,
+        now=now,
+    )

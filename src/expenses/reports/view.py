@@ -9,20 +9,25 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
+from uuid import UUID
 
+from expenses.ledger.model import ExpenseFilter
 from expenses.money import Money, currency_named
-from expenses.reports.model import InvalidMonth, Month
+from expenses.reports.model import UNCATEGORISED, InvalidMonth, Month
 from expenses.web import charts, figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
-    from uuid import UUID
 
     from expenses.ledger.categories import Category
-    from expenses.ledger.model import Expense
+    from expenses.ledger.model import Expense, Page
     from expenses.money import Currency
-    from expenses.reports.model import CategoryTotals, DayTotals, MonthReport
+    from expenses.reports.model import CategoryTotals, MonthReport
+
+
+MOST_SUGGESTIONS = 50
+"""Merchants that the quick add suggests; more would weigh on the page more than they help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,46 @@ class Day:
     day: date
     totals: tuple[Money, ...]
     rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the month's address asks for; every part may be empty."""
+
+    q: str
+    category: str
+    """Id of a category, or `none` for what has none."""
+    after: str
+    """Cursor: the list goes on from there."""
+    day: str
+    """Last day of the page before, as ISO text."""
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it asks for less than the whole month."""
+        return bool(self.q or self.category)
+
+    def filters(self, month: Month) -> ExpenseFilter:
+        """The same for the service. Raises `Invalid` or `ValueError` if it is no question at all."""
+        return ExpenseFilter(
+            from_day=month.first_day,
+            to_day=month.last_day,
+            category_id=UUID(self.category) if self.category not in {"", "none"} else None,
+            is_uncategorised=self.category == "none",
+            q=self.q or None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The part of the month's expenses that was asked for."""
+
+    title: str
+    asked: Asked
+    days: list[Day]
+    next_href: str | None
+    merchants: list[str]
+    """Suggestions for the quick add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,30 +179,33 @@ def columns(report: MonthReport, *, base_currency: str) -> list[charts.Column]:
     return charts.columns(amounts, days=report.month.last_day.day)
 
 
-def days(
-    expenses: Iterable[Expense],
+def listing(
+    asked: Asked,
+    found: Page[Expense],
     *,
-    totals: Sequence[DayTotals],
-    categories: Mapping[UUID, Category],
+    report: MonthReport,
+    head: MonthHead,
+    categories: Sequence[Category],
     fresh: UUID | None,
-    continued: str,
-) -> list[Day]:
-    """The expenses grouped by day, in their order.
-
-    Args:
-        totals: What whole days come to; empty when the list is filtered.
-        fresh: Expense that was just added or changed.
-        continued: Day, as ISO text, whose first expenses are on the page before.
-    """
-    by_day = {each.day: each.totals for each in totals}
-    return [
+) -> Listing:
+    """The expenses grouped by day, in their order. `fresh` is the one that was just added or changed."""
+    by_id = {each.id: each for each in categories}
+    totals = {} if asked.is_filtered else {each.day: each.totals for each in report.days}
+    days = [
         Day(
             day,
-            () if day.isoformat() == continued else by_day.get(day, ()),
-            [_row(expense, categories, fresh) for expense in group],
+            () if day.isoformat() == asked.day else totals.get(day, ()),
+            [_row(expense, by_id, fresh) for expense in group],
         )
-        for day, group in groupby(expenses, key=lambda each: each.spent_on)
+        for day, group in groupby(found.items, key=lambda each: each.spent_on)
     ]
+    return Listing(
+        title=_listing_title(asked, {str(each.id): each.name for each in categories}),
+        asked=asked,
+        days=days,
+        next_href=_next_href(head, asked, found.next, days[-1].day) if found.next and days else None,
+        merchants=list(dict.fromkeys(each.merchant for each in found.items))[:MOST_SUGGESTIONS],
+    )
 
 
 def category_groups(report: MonthReport, *, base_currency: str, head: MonthHead, chosen: str) -> list[CategoryGroup]:
@@ -197,6 +245,16 @@ def _slice(
         is_chosen=key == chosen,
         is_below=is_below,
     )
+
+
+def _listing_title(asked: Asked, names: Mapping[str, str]) -> str:
+    chosen = UNCATEGORISED if asked.category == "none" else names.get(asked.category, "Expenses")
+    return f"{chosen} with “{asked.q}”" if asked.q else chosen
+
+
+def _next_href(head: MonthHead, asked: Asked, cursor: str, last_day: date) -> str:
+    kept = {name: value for name, value in (("q", asked.q), ("category", asked.category)) if value}
+    return f"{head.href}?{urlencode(kept | {'after': cursor, 'day': last_day.isoformat()})}"
 
 
 def _row(expense: Expense, categories: Mapping[UUID, Category], fresh: UUID | None) -> Row:

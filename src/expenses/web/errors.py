@@ -103,11 +103,12 @@ def _translated(scope: Scope, start: Message, body: bytes) -> Response:
     problem = json.loads(body)
     if start["status"] == 401:
         return _to_sign_in(scope)
-    response = _error_page(start["status"], problem)
+    looks_again = start["status"] == 503 and scope["method"] == "GET"
+    response = _error_page(start["status"], problem, looks_again=looks_again)
     for name, value in Headers(raw=start["headers"]).items():
         if name in {"retry-after", "allow", "set-cookie"}:
             response.headers.append(name, value)
-    if start["status"] == 503 and scope["method"] == "GET":
+    if looks_again:
         response.headers["Refresh"] = "5"
     return response
 
@@ -123,11 +124,18 @@ def _to_sign_in(scope: Scope) -> Response:
     return Response(status_code=303, headers={"Location": location, "Cache-Control": "no-store"})
 
 
-def _error_page(status: int, problem: dict[str, Any]) -> HTMLResponse:
+def _error_page(status: int, problem: dict[str, Any], *, looks_again: bool = False) -> HTMLResponse:
     heading = _HEADINGS.get(status, "Something went wrong on our side")
     detail = str(problem.get("detail") or "")
     style, style_hash = _style()
-    html = render("web/error.html", status=status, heading=heading, detail=_UNKIND.get(detail, detail), style=style)
+    html = render(
+        "web/error.html",
+        status=status,
+        heading=heading,
+        detail=_UNKIND.get(detail, detail),
+        style=style,
+        looks_again=looks_again,
+    )
     response = HTMLResponse(html, status_code=status)
     policy = CONTENT_SECURITY_POLICY.replace("style-src 'self'", f"style-src 'sha256-{style_hash}'")
     MutableHeaders(raw=response.raw_headers)["Content-Security-Policy"] = policy

@@ -45,6 +45,7 @@ def recall(request: Request) -> Done | None:
         return None
 
 
-def forget(response: Response, *, path: str) -> None:
+def forget(request: Request, response: Response, *, path: str) -> None:
     """Show it once only."""
-    response.delete_cookie(COOKIE, path=path)
+    if COOKIE in request.cookies:
+        response.delete_cookie(COOKIE, path=path)
