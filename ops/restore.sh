@@ -22,8 +22,8 @@ in_db 'pg_restore --username="$POSTGRES_USER" --dbname="${POSTGRES_DB}_$STAMP" -
 $compose stop api
 # One transaction: there is never a moment without a database of that name. Sessions of operators are ended.
 # shellcheck disable=SC2016
-in_db 'psql --quiet --username="$POSTGRES_USER" --dbname=postgres --set=ON_ERROR_STOP=1 --set=db="$POSTGRES_DB" --set=new="${POSTGRES_DB}_$STAMP" --set=old="${POSTGRES_DB}_before_$STAMP"' <<'SQL'
-SELECT FROM pg_stat_activity WHERE datname = :'db' AND pg_terminate_backend(pid, 5000);
+in_db 'psql --quiet --output=/dev/null --username="$POSTGRES_USER" --dbname=postgres --set=ON_ERROR_STOP=1 --set=db="$POSTGRES_DB" --set=new="${POSTGRES_DB}_$STAMP" --set=old="${POSTGRES_DB}_before_$STAMP"' <<'SQL'
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :'db';
 BEGIN;
 ALTER DATABASE :"db" RENAME TO :"old";
 ALTER DATABASE :"new" RENAME TO :"db";

@@ -53,6 +53,7 @@ class Done:
 
     @property
     def output(self) -> str:
+        """Both streams, one after the other."""
         return self.stdout + self.stderr
 
 
@@ -64,16 +65,20 @@ class Stack:
     folder: Path = field(default_factory=lambda: copy_of_tree())  # noqa: PLW0108 - it is defined further down
     project: str = field(default_factory=lambda: f"stack-{uuid.uuid4().hex[:8]}")
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables of a shell in this stack's folder."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OPERATORS)}
+        return kept | {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_ANSI": "never", "BUILDKIT_PROGRESS": "plain"}
+
     def sh(self, command: str, *, code: int | None = 0, timeout: float = TIMEOUT_S, **variables: str) -> Done:
         """Run a command line in the folder; `code` is what it has to exit with, None for anything."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(_OPERATORS)}
-        environ |= {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_ANSI": "never", "BUILDKIT_PROGRESS": "plain"}
         started = time.monotonic()
         done = subprocess.run(  # noqa: S602 - a shell line is what operators type, and what is tested
             command,
             shell=True,
             cwd=self.folder,
-            env=environ | variables,
+            env=self.environ | variables,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -98,6 +103,7 @@ class Stack:
         return self.containers(service)[0]
 
     def containers(self, service: str, *, one_off: bool = False) -> list[str]:
+        """Ids of the service's containers, stopped ones too; `one_off` for those that `run` made."""
         labels = {"project": self.project, "oneoff": one_off, "service": service}
         filters = " ".join(f"--filter label=com.docker.compose.{name}={value}" for name, value in labels.items())
         return self.sh(f"docker ps -aq {filters}").stdout.split()
@@ -114,10 +120,12 @@ class Stack:
         ).stdout.strip()
 
     def api_log(self) -> str:
+        """What all containers of the api have written so far."""
         logs = [self._log(container) for container in self.containers_or_none("api")]
         return "\n".join(logs)
 
     def containers_or_none(self, service: str) -> list[str]:
+        """As `containers`, for use while a failure is being reported."""
         done = subprocess.run(
             ["docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={self.project}",
              "--filter", f"label=com.docker.compose.service={service}"],
@@ -216,4 +224,5 @@ def until(what: Callable[[], T], holds: Callable[[T], bool], *, within: float) -
 
 
 def shell_quoted(text: str) -> str:
+    """The text as one word of a shell line."""
     return "'" + text.replace("'", "'\\''") + "'"

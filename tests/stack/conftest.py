@@ -19,10 +19,22 @@ def new_stack() -> Iterator[Callable[[], Stack]]:
     if engine.returncode:
         pytest.fail(f"no container engine: {engine.stderr.strip()}")
     first = Stack()
+    names = ("expenses-api", "expenses-nginx")
+
+    def make() -> Stack:
+        # Some tests build images of their own, and the name is the same for all: everybody starts from the first.
+        for name in names:
+            first.sh(f"docker tag {name}:{first.project} {name}")
+        # Copies of one snapshot: what changes in the tree meanwhile would make every stack build anew.
+        return Stack(folder=copied(first.folder))
+
     try:
         first.compose("build")
-        # Copies of one snapshot: what changes in the tree meanwhile would make every stack build anew.
-        yield lambda: Stack(folder=copied(first.folder))
+        for name in names:
+            first.sh(f"docker tag {name} {name}:{first.project}")
+        yield make
+        for name in names:
+            first.sh(f"docker tag {name}:{first.project} {name} && docker image rm {name}:{first.project}")
     finally:
         first.remove()
 

@@ -7,32 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.stack.compose import get, until
+from tests.stack.revisions import mend, write_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.stack.compose import Stack
 
 pytestmark = pytest.mark.stack
 
-BROKEN = '''"""Fails at its second statement. Deploy step: none; locks what it makes."""
-
-from alembic import op
-
-revision = "29990101_0000"
-down_revision = {head!r}
-phase = "expand"
-
-
-def upgrade() -> None:
-    op.execute("CREATE TABLE made_before_the_failure (id int)")
-    op.execute("ALTER TABLE no_such_table ADD COLUMN x int")
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE made_before_the_failure")
-'''
+REVISION = "29990101_0000"
 
 
 @pytest.fixture(scope="module")
@@ -102,44 +86,36 @@ def test_of_three_replicas_on_an_empty_database_one_migrates(development: Stack)
 
 
 def test_a_failing_migration_starts_no_server_and_after_the_fix_the_same_command_finishes(development: Stack) -> None:
-    broken = write_broken_revision(development)
+    broken = write_revision(development, revision=REVISION, broken=True)
     failed = development.compose("up -d", code=None)
     assert failed.code != 0
     assert development.inspect("api")["State"]["ExitCode"] == 10
     log = development.api_log()
-    assert "29990101_0000" in log, "the revision"
+    assert REVISION in log, "the revision"
     assert "no_such_table" in log, "the statement and the reason"
     assert "hint:" in log, "the next command"
     assert "Uvicorn running" not in log
-    assert development.query("SELECT to_regclass('made_before_the_failure') IS NULL") == "t"
+    assert development.query("SELECT to_regclass('made_by_29990101_0000') IS NULL") == "t"
     assert development.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
 
-    broken.write_text(broken.read_text().replace("no_such_table ADD COLUMN x", "made_before_the_failure ADD COLUMN x"))
+    mend(broken)
     development.compose("up -d")
     until(lambda: get("https://localhost:8443/health"), lambda answer: answer.status == 200, within=5)
-    assert get("https://localhost:8443/health").json["schema"]["current"] == ["29990101_0000"]
+    assert get("https://localhost:8443/health").json["schema"]["current"] == [REVISION]
 
 
 def test_the_briefs_recovery_commands_work_as_written(production: Callable[..., Stack]) -> None:
     stack = production()
     file = "docker-compose -f docker-compose.prod.yaml"
-    broken = write_broken_revision(stack)
+    broken = write_revision(stack, revision=REVISION, broken=True)
     stack.sh(f"{file} build api && {file} up -d db")
     failed = stack.sh(f'{file} run --rm api sh -c "alembic upgrade head"', code=None)
     assert failed.code != 0
-    assert "29990101_0000" in failed.output
+    assert REVISION in failed.output
     stack.sh(f"{file} logs api")
-    broken.write_text(broken.read_text().replace("no_such_table ADD COLUMN x", "made_before_the_failure ADD COLUMN x"))
+    mend(broken)
     stack.sh(f"{file} build api")
     stack.sh(f'{file} run --rm api sh -c "alembic upgrade head"')
     assert "healthy" in stack.sh(f"{file} ps").stdout
     stack.sh(f"{file} up -d api nginx")
     until(lambda: get("https://localhost/health"), lambda answer: answer.status == 200, within=5)
-
-
-def write_broken_revision(stack: Stack) -> Path:
-    versions = stack.folder / "migrations" / "versions"
-    names = sorted(path.name for path in versions.glob("*.py"))
-    path = versions / "29990101_0000_expand_broken.py"
-    path.write_text(BROKEN.format(head="_".join(names[-1].split("_")[:2])))
-    return path
