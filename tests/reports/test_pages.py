@@ -106,6 +106,8 @@ async def test_a_long_month_goes_on_on_another_page_and_no_expense_is_lost(
         path = link[1].replace("&amp;", "&") if link else ""
     assert path == ""
     assert [seen.count(f">Shop{number}<") for number in range(5)] == [1, 1, 1, 1, 1]
+    heads = re.findall(r'class="day-head">(.*?)</div>', seen, re.DOTALL)
+    assert [texts(head) for head in heads] == ["Friday, 20 November 15.00", *["Friday, 20 November"] * 2]
 
 
 async def test_a_search_narrows_the_list_and_not_the_totals(window: Window) -> None:
