@@ -204,6 +204,7 @@ def test_what_is_no_port_is_refused(wanted: str) -> None:
         choose_port(wanted)
 
 
+@pytest.mark.fresh
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can become somebody else; elsewhere all tests run as an ordinary user"
 )
