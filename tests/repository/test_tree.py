@@ -156,7 +156,7 @@ def test_the_changelogs_say_what_is_not_released_yet() -> None:
     for changelog in tracked("CHANGELOG.md", "*/CHANGELOG.md"):
         unreleased = re.split(r"^## ", changelog.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
         assert unreleased.startswith("Unreleased"), changelog
-        assert re.search(r"^- \w", unreleased, re.MULTILINE), f"{changelog} says nothing"
+        assert re.search(r"^- \S", unreleased, re.MULTILINE), f"{changelog} says nothing"
 
 
 def test_decisions_are_numbered_in_a_row_and_have_their_four_parts() -> None:
