@@ -28,7 +28,7 @@ use_self_signed() {
     printf 'warning: `TLS=self-signed`: browsers will warn about this certificate, and nobody can tell this server from another\n' >&2
   fi
   names=$(alternative_names) made_for='' until=0
-  if [ -e "$own/made" ]; then read -r until made_for <"$own/made"; fi
+  if [ -s "$certificate" ] && [ -s "$key" ] && [ -s "$own/made" ]; then read -r until made_for <"$own/made" || until=0; fi
   # Made anew for other names, and 30 days before it ends. Asking openssl would cost 15 ms at every start.
   if [ "$made_for" = "$names" ] && [ $((until - $(date +%s))) -gt 2592000 ]; then return; fi
   make_certificate || refuse 'no certificate could be made' "is the volume at \`$own\` writable for user $(id -u), and its disk not full?"
@@ -39,7 +39,7 @@ use_self_signed() {
 make_certificate() {
   days=825 # the longest life that Apple's systems accept
   umask 077
-  mkdir -p "$own" && rm -f "$own/made" || return
+  { mkdir -p "$own" && rm -f "$own/made"; } || return
   said=$(SUBJECT_ALT_NAME=$names openssl req -x509 -config /etc/nginx/certificate.cnf -newkey ec \
     -pkeyopt ec_paramgen_curve:P-256 -noenc -days "$days" -keyout "$key" -out "$certificate" 2>&1) ||
     { printf '%s\n' "$said" >&2; return 1; }

@@ -28,6 +28,6 @@ BEGIN;
 ALTER DATABASE :"db" RENAME TO :"old";
 ALTER DATABASE :"new" RENAME TO :"db";
 COMMIT;
+\echo 'restored; the database that was there before is now called' :old
 SQL
-printf 'restored; the database that was there before is now called %s_before_%s\n' "${POSTGRES_DB:-expenses}" "$stamp"
 printf 'next: %s up -d api nginx\n' "$compose"
