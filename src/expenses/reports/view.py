@@ -241,7 +241,7 @@ def _slice(
         amount=money,
         share=share,
         share_text="" if money.minor <= 0 else "<1 %" if share < 1 else f"{share:.0f} %",
-        href=f"{head.href}?{urlencode({'category': key})}",
+        href=f"{head.href}?{urlencode({'category': key})}#list-title",
         is_chosen=key == chosen,
         is_below=is_below,
     )
@@ -254,7 +254,7 @@ def _listing_title(asked: Asked, names: Mapping[str, str]) -> str:
 
 def _next_href(head: MonthHead, asked: Asked, cursor: str, last_day: date) -> str:
     kept = {name: value for name, value in (("q", asked.q), ("category", asked.category)) if value}
-    return f"{head.href}?{urlencode(kept | {'after': cursor, 'day': last_day.isoformat()})}"
+    return f"{head.href}?{urlencode(kept | {'after': cursor, 'day': last_day.isoformat()})}#list-title"
 
 
 def _row(expense: Expense, categories: Mapping[UUID, Category], fresh: UUID | None) -> Row:
