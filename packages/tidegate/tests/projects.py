@@ -198,7 +198,11 @@ class Project:
         ]
 
     def _environ(self, more: dict[str, str]) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name in {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH"}
+        }
         return inherited | {"DATABASE_URL": self.url, "RUN_MIGRATIONS": "true"} | self.environ | more
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from projects import Project
 
+import os
+import signal
+
 import pytest
-from projects import DOORS
+from projects import DOORS, finish, until
 
 
 @pytest.fixture
@@ -222,3 +225,52 @@ def test_an_invalid_index_is_shown_as_damage(abc: Project) -> None:
     (damage,) = abc.tidegate("status", "--format", "json").json()["damage"]
     assert damage["kind"] == "invalid_index"
     assert "broken" in damage["what"]
+
+
+@pytest.mark.parametrize("revision", ["-1", "base"])
+def test_downgrade_understands_relative_revisions(abc: Project, revision: str) -> None:
+    abc.tidegate("upgrade")
+    assert abc.tidegate("downgrade", revision).code == 0
+    assert abc.at() == (["b"] if revision == "-1" else [])
+
+
+def test_run_leaves_the_options_of_the_command_to_the_command(abc: Project) -> None:
+    result = abc.tidegate("run", "--wait-for-db", "9s", "echo", "-c", "foo", RUN_MIGRATIONS="off")
+    assert (result.code, result.out) == (0, "-c foo\n")
+
+
+def test_run_gives_the_command_its_signals_back(abc: Project) -> None:
+    result = abc.tidegate("run", "--", "sh", "-c", "yes | head -1", RUN_MIGRATIONS="off")
+    assert (result.out, "roken pipe" in result.err) == ("y\n", False)
+
+
+def test_run_that_was_told_to_stop_does_not_start_the_command(project: Project) -> None:
+    project.add("a", "time.sleep(2)")
+    process = project.start([*DOORS["tidegate run"][:3], "echo", "serving"])
+    assert process.stderr is not None
+    while "[1/1]" not in process.stderr.readline():
+        pass
+    os.kill(process.pid, signal.SIGTERM)
+    result = finish(process, timeout=20)
+    assert (result.code, result.out) == (143, ""), result.err
+
+
+def test_nohup_means_it(project: Project) -> None:
+    project.add_table("a", seconds=1)
+    process = project.start(["nohup", *DOORS["tidegate upgrade"]])
+    until(project.sleepers, what="the run is at work")
+    os.kill(process.pid, signal.SIGHUP)
+    assert finish(process, timeout=20).code == 0
+
+
+def test_a_servers_role_without_any_grant_can_judge_a_newer_database(abc: Project) -> None:
+    abc.tidegate("upgrade", "b")
+    for name in ("b", "c"):
+        (abc.folder / "migrations" / "versions" / f"{name}.py").unlink()
+    abc.query("CREATE ROLE serving LOGIN")
+    abc.query("GRANT SELECT ON alembic_version TO serving")
+    try:
+        assert abc.tidegate("status", DATABASE_URL=abc.url.replace("postgres@", "serving@")).code == 4
+    finally:
+        abc.query("DROP OWNED BY serving")
+        abc.query("DROP ROLE serving")

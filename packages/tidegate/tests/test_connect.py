@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from tools.postgres import free_port, temporary_cluster
 
-from tidegate.connect import connect, connect_when_ready
+from tidegate.connect import connect, connect_when_ready, connected
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable
 from tidegate.url import Database
 
@@ -110,3 +110,36 @@ def test_a_connection_holds_no_snapshot_while_it_idles(project: Project) -> None
     pid = connection.info.backend_pid
     assert project.query("SELECT state, backend_xmin FROM pg_stat_activity WHERE pid = %s", pid) == [("idle", None)]
     connection.close()
+
+
+def test_a_role_that_is_at_its_limit_for_a_moment_is_waited_for(strict_cluster: Cluster) -> None:
+    connection = psycopg2.connect(strict_cluster.url.replace("postgres@", "postgres:right@"))
+    connection.autocommit = True
+    connection.cursor().execute("CREATE ROLE narrow LOGIN PASSWORD 'right' CONNECTION LIMIT 1")
+    connection.close()
+    url = strict_cluster.url.replace("postgres@", "narrow:right@")
+    taken = psycopg2.connect(url)
+    threading.Timer(0.5, taken.close).start()
+    connect_when_ready(Database(url, "test"), wait_s=15).close()
+
+
+def test_a_connection_that_is_lost_becomes_a_named_error(project: Project) -> None:
+    with (  # noqa: PT012 - what is tested is a block
+        pytest.raises(DatabaseUnreachable, match="was lost"),
+        connected(Database(project.url, "test")) as connection,
+    ):
+        project.query("SELECT pg_terminate_backend(%s)", connection.info.backend_pid)
+        connection.cursor().execute("SELECT 1")
+
+
+def test_a_database_that_may_only_be_read_is_refused_by_name(project: Project) -> None:
+    project.add_table("a")
+    result = project.tidegate("upgrade", PGOPTIONS="-c default_transaction_read_only=on")
+    assert result.code == 13, result.err
+    assert "read-only" in result.err
+
+
+def test_a_host_name_that_cannot_be_one_is_no_traceback(project: Project) -> None:
+    result = project.tidegate("wait", "--timeout", "1s", "--database-url", "postgresql://u:p@a..b/d")
+    assert result.code in {12, 13}
+    assert "Traceback" not in result.err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -102,3 +104,16 @@ def test_it_closes_without_a_database_and_opens_when_it_is_back(
     finally:
         cluster.stop()
         shutil.rmtree(cluster.folder, ignore_errors=True)
+
+
+def test_it_closes_when_the_database_hangs(project: Project, gates: list[tidegate.SchemaGate]) -> None:
+    project.add_table("a")
+    project.tidegate("upgrade")
+    gate = open_gate(project, gates)
+    (backend,) = project.query("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'tidegate gate%'")
+    os.kill(backend[0], signal.SIGSTOP)
+    try:
+        until(lambda: not gate.report.is_open, timeout=12, what="the gate misses the answers")
+    finally:
+        os.kill(backend[0], signal.SIGCONT)
+    until(lambda: gate.report.is_open, timeout=5, what="the gate is open again")

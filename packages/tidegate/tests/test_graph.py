@@ -100,3 +100,69 @@ def test_another_section_is_read_by_its_name(tmp_path: Path) -> None:
     assert project.sqlalchemy_url == "postgresql://h/d"
     with pytest.raises(UsageError, match=r"has no section `\[alembic\]`"):
         read_project(str(tmp_path / "alembic.ini"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "revision = 'b'\ndown_revision = 'a'\n\ndef upgrade():\n"
+        "    op.execute('''\nUPDATE jobs SET\nphase = 'contract'\n''')\n",
+        '"""Title.\n\nphase = "contract"\ndepends_on = "x"\n"""\nrevision = "b"\ndown_revision = "a"\n',
+        'revision = "b"\ndown_revision = "a"\n# phase = "contract"\n',
+    ],
+)
+def test_what_only_looks_like_an_assignment_does_not_count(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "a", 'revision = "a"\ndown_revision = None\n')
+    write(tmp_path, "b", text)
+    revision = static_graph([str(tmp_path)])["b"]
+    assert (revision.phase, revision.needs) == (None, ("a",))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['if True:\n    down_revision = "a"', 'down_revision += ("b",)', 'revision, down_revision = "b", "a"', "del phase"],
+)
+def test_names_that_are_bound_anew_are_left_to_alembic(tmp_path: Path, line: str) -> None:
+    write(tmp_path, "a", 'revision = "a"\ndown_revision = None\n')
+    write(tmp_path, "b", f'revision = "b"\ndown_revision = None\nphase = "expand"\n{line}\n')
+    with pytest.raises(NotStatic):
+        static_graph([str(tmp_path)])
+
+
+def test_a_file_in_another_encoding_is_left_to_alembic(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes('# coding: latin-1\n# é\nrevision = "a"\ndown_revision = None\n'.encode("latin-1"))
+    with pytest.raises(NotStatic):
+        static_graph([str(tmp_path)])
+
+
+def test_a_file_that_cannot_be_loaded_is_a_usage_error(project: Project) -> None:
+    project.add_table("a").write_text("import nowhere_to_be_found\n")
+    with pytest.raises(UsageError, match="nowhere_to_be_found"):
+        read_graph(read_project(str(project.folder / "alembic.ini")))
+
+
+def test_locations_in_pyproject_count_before_the_ini(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.add_table("a")
+    more = project.folder / "more"
+    more.mkdir()
+    project.add_table("b", down="a").rename(more / "b.py")
+    (project.folder / "pyproject.toml").write_text(
+        '[tool.alembic]\nscript_location = "%(here)s/migrations"\n'
+        'version_locations = ["%(here)s/migrations/versions", "%(here)s/more"]\n'
+    )
+    monkeypatch.chdir(project.folder)
+    assert read_graph(read_project("alembic.ini")).heads == ("b",)
+    for door in (("tidegate", "upgrade", "a"), ("alembic", "upgrade", "head")):
+        result = project.run(*door)
+        assert result.code == 0, result.err
+    assert project.at() == ["b"]
+
+
+def test_an_ini_that_cannot_be_read_shows_none_of_its_values(tmp_path: Path) -> None:
+    ini = tmp_path / "alembic.ini"
+    ini.write_text("[alembic]\nscript_location = x\nsqlalchemy.url = postgresql://u:geheim@%(HOST)s/d\n")
+    assert read_project(str(ini)).sqlalchemy_url is None
+    ini.write_text("sqlalchemy.url = postgresql://u:geheim@h/d\n")
+    with pytest.raises(UsageError) as caught:
+        read_project(str(ini))
+    assert "geheim" not in caught.value.render()

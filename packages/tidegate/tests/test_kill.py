@@ -76,7 +76,7 @@ def test_after_sigkill_the_waiting_run_never_overlaps_and_starts_within_two_seco
     first = project.start(DOORS[door])
     (orphan,) = until(project.sleepers, what="the first run is at work")
     second = project.start(DOORS["tidegate upgrade"])
-    time.sleep(1.0)  # the second one waits by now
+    time.sleep(4.0)  # the second one has waited long enough for its longest pause
     watch = Watch(project)
     project.query("UPDATE pace SET seconds = 0.3")
     os.kill(first.pid, signal.SIGKILL)
@@ -163,3 +163,18 @@ def test_the_lock_that_is_not_obtained_in_time_names_its_holder(project: Project
     assert "pg_terminate_backend" in result.err
     os.kill(first.pid, signal.SIGTERM)
     finish(first, timeout=10)
+
+
+def test_a_session_that_a_revision_opens_itself_is_behind_the_fence_too(project: Project) -> None:
+    project.query("CREATE TABLE pace (seconds float)")
+    project.query("INSERT INTO pace VALUES (12)")
+    project.add("a", 'op.get_bind().engine.connect().execute(sa.text("SELECT pg_sleep(seconds) FROM pace"))')
+    first = project.start(DOORS["tidegate upgrade"])
+    until(project.sleepers, what="the first run is at work")
+    project.query("UPDATE pace SET seconds = 0.3")
+    watch = Watch(project)
+    os.kill(first.pid, signal.SIGKILL)
+    assert project.tidegate("upgrade", timeout=30).code == 0
+    watch.stop()
+    first.communicate()
+    assert watch.most_at_once == 1

@@ -69,3 +69,17 @@ def test_session_pooling_works(project: Project, tmp_path: Path) -> None:
     with pgbouncer(project, tmp_path, "session") as url:
         result = project.tidegate("upgrade", DATABASE_URL=url)
         assert result.code == 0, result.err
+
+
+def test_an_env_py_that_goes_through_the_pooler_is_refused_and_leaves_no_lock(project: Project, tmp_path: Path) -> None:
+    env = project.folder / "migrations" / "env.py"
+    env.write_text(env.read_text().replace('context.config.get_main_option("sqlalchemy.url") or ', ""))
+    project.add_table("a")
+    with pgbouncer(project, tmp_path, "transaction") as url:
+        result = project.tidegate("upgrade", DATABASE_URL=url, TIDEGATE_DATABASE_URL=project.url)
+        assert result.code == 14, result.err
+        assert project.at() == []
+        project.write_env()
+        for door in (("alembic", "upgrade", "head"), ("tidegate", "status")):
+            assert project.run(*door, DATABASE_URL=url, TIDEGATE_DATABASE_URL=project.url, timeout=20).code == 0
+    assert project.at() == ["a"]

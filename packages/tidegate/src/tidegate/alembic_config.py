@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def alembic_config(project: Project, *, sqlalchemy_url: str | None = None) -> Config:
     """A configuration as `alembic -c FILE -n SECTION` would have it, with the project's own overrides."""
-    config = Config(project.config_file, ini_section=project.section)
+    config = Config(project.config_file, toml_file=project.toml_file, ini_section=project.section)
     for name, value in project.options.items():
         if name != "here" and config.get_main_option(name) != value:
             config.set_main_option(name, value.replace("%", "%%"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidegate import target as targets
+from tidegate.duration import parse_duration
 from tidegate.errors import UsageError
 from tidegate.output import tell
 
@@ -67,7 +68,7 @@ def tidegate() -> None:
     """
 
 
-@tidegate.command("run", context_settings={"ignore_unknown_options": True})
+@tidegate.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @_target_options
 @_lock_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD …")
@@ -82,7 +83,7 @@ def run_command(command: tuple[str, ...], **options: Any) -> None:
     run(command, lambda: targets.find_target(**options))
 
 
-@tidegate.command()
+@tidegate.command(context_settings={"ignore_unknown_options": True})  # `-1` and `+1` are revisions
 @_target_options
 @_lock_option
 @click.option("-x", "x_arguments", multiple=True, metavar="NAME=VALUE", help="Passed on to `env.py` as Alembic's -x.")
@@ -92,7 +93,7 @@ def upgrade(revision: str, x_arguments: tuple[str, ...], **options: Any) -> None
     _migrate(targets.find_target(**options), "upgrade", revision, x_arguments)
 
 
-@tidegate.command()
+@tidegate.command(context_settings={"ignore_unknown_options": True})  # `-1` and `+1` are revisions
 @_target_options
 @_lock_option
 @click.option("-x", "x_arguments", multiple=True, metavar="NAME=VALUE", help="Passed on to `env.py` as Alembic's -x.")
@@ -122,8 +123,8 @@ def wait(timeout: str, for_schema: bool, **options: Any) -> None:  # noqa: FBT00
     """Wait until the database answers. A database that refuses (wrong password, no such database) ends the wait."""
     from tidegate.waiting import wait_for_database, wait_for_schema
 
-    found = targets.find_target(**(options | {"wait_for_db": options["wait_for_db"] or timeout}))
-    seconds = found.waits.for_db_s
+    seconds = parse_duration(timeout, "--timeout")
+    found = targets.find_target(**options)
     (wait_for_schema if for_schema else wait_for_database)(found, seconds, tell)
 
 

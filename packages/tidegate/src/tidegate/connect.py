@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg2
 
@@ -33,8 +33,24 @@ CONNECT_TIMEOUT_S = 5
 RETRY_INTERVAL_S = 0.25
 """Between attempts: short, since every start of a stack waits here, and an attempt is cheap."""
 
+DOUBT_S = 1.5
+"""How long a refusal is doubted that came after the password was asked for: "too many connections for role" comes there
+too, and libpq does not tell the one from the other."""
+
+READ_ONLY = "25006"
+"""SQLSTATE: this transaction may only read, as on a standby."""
+
+_KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""A vanished server is noticed within 15 s; seconds, and milliseconds for the last."""
+
 POOLER_PROBES = 5
 """How often two connections are compared. On an idle transaction pooler the first comparison tells."""
+
+ASKED_FOR_PASSWORD = "asked for a password"  # noqa: S105 - no password, the name of an answer
+WELCOME = "let us in"
+"""What a server answers to a first packet, beside a SQLSTATE."""
+
+_AUTHENTICATION_OK = b"R\0\0\0\x08\0\0\0\0"
 
 _NOT_UP_YET = frozenset({"57P01", "57P02", "57P03", "53300", "53000", "53200"})
 """SQLSTATEs of a server that is stopping, starting, or full: all of them pass."""
@@ -47,15 +63,17 @@ def connect(database: Database, *, purpose: str = "look") -> Connection:
         DatabaseUnreachable: No answer, or the server is starting or full.
         DatabaseRefused: It is up and refuses these credentials or has no such database.
     """
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S} | database.libpq_arguments()
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S} | _KEEPALIVES | database.libpq_arguments()
     try:
         connection: Connection = psycopg2.connect(**arguments, application_name=application_name(purpose))
     except (psycopg2.OperationalError, psycopg2.ProgrammingError) as exc:
         said = database.redact(" ".join(str(exc).split()))
-        if isinstance(exc, psycopg2.ProgrammingError) or _refuses(database):
+        answer = None if isinstance(exc, psycopg2.ProgrammingError) else _answer_or_none(database)
+        if isinstance(exc, psycopg2.ProgrammingError) or (answer is not None and answer not in _NOT_UP_YET):
             raise DatabaseRefused(
                 f"the database at {database} refuses: {said}",
                 hint=f"correct the URL from {database.origin}: user, password and database name",
+                is_certain=answer != ASKED_FOR_PASSWORD,
             ) from None
         raise DatabaseUnreachable(f"the database at {database} does not answer: {said}") from None
     connection.autocommit = True
@@ -79,7 +97,7 @@ def connect_when_ready(
 
     Raises:
         DatabaseUnreachable: The bound passed. Carries the last reason.
-        DatabaseRefused: At once, since waiting will not help.
+        DatabaseRefused: At once, or after `DOUBT_S` where the refusal may be one that passes.
     """
     started = time.monotonic()
     told = False
@@ -87,6 +105,9 @@ def connect_when_ready(
         check()
         try:
             return connect(database, purpose=purpose)
+        except DatabaseRefused as exc:
+            if exc.is_certain or time.monotonic() - started >= min(DOUBT_S, wait_s):
+                raise
         except DatabaseUnreachable as exc:
             waited = time.monotonic() - started
             if waited >= wait_s:
@@ -97,21 +118,44 @@ def connect_when_ready(
             if not told:
                 tell(f"waiting for the database at {database} (at most {show_duration(wait_s)})")
                 told = True
-            time.sleep(min(RETRY_INTERVAL_S, max(0.0, wait_s - waited)))
+        time.sleep(min(RETRY_INTERVAL_S, max(0.0, wait_s - (time.monotonic() - started))))
 
 
 @contextmanager
-def connected(database: Database, *, wait_s: float = 0, purpose: str = "look") -> Iterator[Connection]:
-    """A connection for the length of a block."""
-    connection = connect_when_ready(database, wait_s=wait_s, purpose=purpose)
+def connected(
+    database: Database,
+    *,
+    wait_s: float = 0,
+    purpose: str = "look",
+    tell: Callable[[str], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[Connection]:
+    """A connection for the length of a block; what the database says against the block becomes a named error.
+
+    Raises:
+        DatabaseRefused: A privilege is missing, or the database only lets us read.
+        DatabaseUnreachable: The connection was lost, or anything else that the database said.
+    """
+    connection = connect_when_ready(database, wait_s=wait_s, purpose=purpose, tell=tell, check=check)
     try:
         yield connection
+    except psycopg2.Error as exc:
+        said = database.redact(" ".join(str(exc).split())) or "the connection is closed"
+        if (exc.pgcode or "")[:2] in {"28", "42"} or exc.pgcode == READ_ONLY:
+            raise DatabaseRefused(
+                f"the database at {database} does not let us: {said}",
+                hint="give this role the privilege, or use the role that owns the schema `tidegate` and its tables",
+            ) from exc
+        raise DatabaseUnreachable(
+            f"the connection to the database at {database} was lost: {said}", hint="repeat the command"
+        ) from exc
     finally:
-        connection.close()
+        with suppress(psycopg2.Error):
+            connection.close()
 
 
-def refuse_pooler(connection: Connection, database: Database) -> None:
-    """Make sure that this connection keeps one server session for as long as it is open.
+def refuse_pooler(connection: Connection, database: Database) -> bool:
+    """Whether there is a pooler in between, one that leaves every connection its own server session.
 
     PostgreSQL announces the session's process id when it starts; behind PgBouncer and its like that number
     is the pooler's invention and differs from what the server says (measured with PgBouncer 1.18). Then a
@@ -123,7 +167,7 @@ def refuse_pooler(connection: Connection, database: Database) -> None:
     """
     first = backend_pid(connection)
     if connection.info.backend_pid == first:
-        return
+        return False
     with connected(database, purpose="probe") as other:
         for _ in range(POOLER_PROBES):
             if backend_pid(other) == first or backend_pid(connection) != first:
@@ -133,6 +177,7 @@ def refuse_pooler(connection: Connection, database: Database) -> None:
                     hint="give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application "
                     "keeps its own",
                 )
+    return True
 
 
 def backend_pid(connection: Connection) -> int:
@@ -162,18 +207,18 @@ def application_name(purpose: str) -> str:
     return f"tidegate {purpose} {os.uname().nodename[:36]}/{os.getpid()}"
 
 
-def _refuses(database: Database) -> bool:
+def _answer_or_none(database: Database) -> str | None:
     try:
-        answer = _answer(database)
-    except (OSError, struct.error):
-        return False
-    return answer is not None and answer not in _NOT_UP_YET
+        return _answer(database)
+    except (OSError, ValueError, struct.error):
+        return None
 
 
 def _answer(database: Database) -> str | None:
-    """What the server says to a first packet: a SQLSTATE, `""` when it asks for a password, or nothing.
+    """What the server says to a first packet: a SQLSTATE, `ASKED_FOR_PASSWORD`, `WELCOME`, or nothing.
 
-    Source: PostgreSQL manual, "Message Formats": StartupMessage, ErrorResponse (field `C` is the SQLSTATE).
+    Source: PostgreSQL manual, "Message Formats": StartupMessage; ErrorResponse, whose field `C` is the
+    SQLSTATE; AuthenticationOk, behind which a server without a free slot sends its error.
     """
     arguments = database.libpq_arguments()
     fields = {"user": arguments.get("user", "postgres"), "database": arguments.get("dbname", "postgres")}
@@ -181,14 +226,14 @@ def _answer(database: Database) -> str | None:
     with _open_socket(arguments) as server:
         server.sendall(struct.pack("!ii", len(body) + 8, 196608) + body)
         reply = server.recv(8192)
+        if reply[:9] == _AUTHENTICATION_OK:
+            reply = reply[9:] or server.recv(8192)
     if not reply:
         return None
-    if reply[:1] != b"E":
-        return ""
-    for part in reply[5:].split(b"\0"):
-        if part[:1] == b"C":
-            return part[1:].decode("ascii", "replace")
-    return ""
+    if reply[:1] == b"E":
+        states = [part[1:].decode("ascii", "replace") for part in reply[5:].split(b"\0") if part[:1] == b"C"]
+        return states[0] if states else WELCOME
+    return ASKED_FOR_PASSWORD if reply[:1] == b"R" else WELCOME
 
 
 def _open_socket(arguments: dict[str, str]) -> socket.socket:

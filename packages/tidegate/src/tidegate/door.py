@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidegate.errors import TidegateError, UsageError
 from tidegate.output import complain, tell
@@ -67,10 +67,10 @@ def _running_command(environment: EnvironmentContext) -> str | None:
 
 
 def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> None:
-    from tidegate.project import SECTION, Project
+    from tidegate.project import SECTION, Project, find_toml_file, section_values
     from tidegate.runner import Request, migrate
-    from tidegate.target import read_waits
-    from tidegate.url import find_database
+    from tidegate.target import as_env_py_expects, read_waits
+    from tidegate.url import VARIABLES, find_database
 
     config = environment.config
     if config.attributes.get("connection") is not None:
@@ -78,14 +78,17 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
             "Alembic was given a connection of its caller's, which a guarded run cannot use",
             hint="give it a URL instead, or call `tidegate.guard()` only where no connection is given",
         )
-    options = {name: config.get_main_option(name) or "" for name in _option_names(config)}
-    settings = dict(config.file_config.items(SECTION)) if config.file_config.has_section(SECTION) else {}
-    project = Project(config.config_file_name, config.config_ini_section, options, settings)
+    options = section_values(config.file_config, config.config_ini_section)
+    settings = section_values(config.file_config, SECTION)
+    project = Project(config.config_file_name, config.config_ini_section, options, settings, find_toml_file())
     target = str(environment.context_opts["destination_rev"])
     waits = read_waits(os.environ)
+    database = find_database(url, os.environ, project.sqlalchemy_url, ini_first=True)
+    is_ours = database.origin == f"`{VARIABLES[0]}`"  # meant for migrations only: `env.py` does not know it
     request = Request(
         project=project,
-        database=find_database(url, os.environ, project.sqlalchemy_url, ini_first=True),
+        database=database,
+        worker_url=as_env_py_expects(database.url, project.sqlalchemy_url) if is_ours else None,
         command=f"alembic {command} {target}",
         direction=command,
         target=target,
@@ -95,8 +98,3 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
         tag=environment.context_opts.get("tag"),
     )
     migrate(request, tell=tell)
-
-
-def _option_names(config: Any) -> list[str]:
-    section = config.config_ini_section
-    return list(config.file_config.options(section)) if config.file_config.has_section(section) else []

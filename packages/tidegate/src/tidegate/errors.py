@@ -84,6 +84,10 @@ class DatabaseRefused(TidegateError):
 
     exit_code = 13
 
+    def __init__(self, message: str | None = None, *, hint: str | None = None, is_certain: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.is_certain = is_certain
+
 
 class PoolerInTheWay(TidegateError):
     """A transaction pooler stands between tidegate and PostgreSQL, so session locks and settings would be lost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from tidegate.errors import Interrupted, MigrationFailed, TidegateError, UsageError
+from tidegate.errors import Interrupted, MigrationFailed, PoolerInTheWay, TidegateError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 HINTS = {
     "incompatible": "start the newer version again, or downgrade the database with the newer version's image first",
     "diverged": "join the heads with `alembic merge heads`, or start the version whose branch the database is on",
-    "unknown": "start the version that migrated last (`tidegate history` names it), or restore the matching backup",
+    "unknown": "start the version that migrated last (`tidegate history` names it), or restore the matching backup; "
+    "if this version table is another project's, name yours in `[tidegate] version_table`",
 }
 """The way out of a state in which nothing can be migrated."""
+
+
+_LOST = {"08", "57", "53"}
+"""Classes of SQLSTATE that are not the revision's fault: connection, operator intervention, no resources."""
 
 
 def outcome_of(exc: BaseException) -> str:
@@ -80,11 +85,14 @@ def _from_worker(error: dict[str, Any], request: Request, at: str) -> TidegateEr
             f"{said}; nothing was changed",
             hint="let `env.py` use the same URL as tidegate: `TIDEGATE_DATABASE_URL`, or `tidegate.guard(url=…)` there",
         )
-    if error["revision"] is None:
-        kind = UsageError if error["kind"] == "alembic" else MigrationFailed
-        return kind(
-            f"{said}{_indented(error, request)}\n  database:  at `{at}`", hint=f"then run `{request.command}` again"
+    if error["kind"] == "pooler":
+        return PoolerInTheWay(
+            f"{said}; nothing was changed",
+            hint="let `env.py` take `sqlalchemy.url` from its configuration, and set `TIDEGATE_DATABASE_URL` to the "
+            "direct URL of PostgreSQL",
         )
+    if error["revision"] is None:
+        return _outside_a_revision(error, request, f"{said}{_indented(error, request)}\n  database:  at `{at}`")
     stays = "failed after part of it was committed" if error["committed_part"] else "failed and was rolled back"
     sqlstate = f" (SQLSTATE {error['sqlstate']})" if error["sqlstate"] else ""
     return MigrationFailed(
@@ -95,7 +103,15 @@ def _from_worker(error: dict[str, Any], request: Request, at: str) -> TidegateEr
     )
 
 
+def _outside_a_revision(error: dict[str, Any], request: Request, message: str) -> TidegateError:
+    if error["kind"] == "alembic":
+        return UsageError(message, hint=f"`alembic history` lists the revisions; then `{request.command}` again")
+    return MigrationFailed(message, hint=f"mend `env.py`, then run `{request.command}` again")
+
+
 def _next_command(error: dict[str, Any], request: Request) -> str:
+    if error["kind"] == "database" and (error["sqlstate"] or "08")[:2] in _LOST:
+        return f"see the server's log, then run `{request.command}` again; it waits for anything that is left there"
     if error["committed_part"]:
         return (
             "see in the database what the revision already did and make the file able to start from there, "

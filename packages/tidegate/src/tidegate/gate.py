@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 FIRST_LOOK_S = 1.0
 """How long `start` waits for the first look, so that a server whose schema is right never answers "not yet"."""
+
+
+STALE_S = 5.0
+"""How old a look may be, beyond the interval, before "open" is no longer believed."""
 
 
 class Report(NamedTuple):
@@ -77,7 +82,8 @@ class SchemaGate:
         self._stopped = threading.Event()
         self._looked = threading.Event()
         self._thread: threading.Thread | None = None
-        self.report = Report(
+        self._looked_at = time.monotonic()
+        self._report = Report(
             is_open=False,
             database="unreachable",
             state=None,
@@ -85,6 +91,16 @@ class SchemaGate:
             heads=self._graph.heads,
             pending=(),
             reason="the database has not been reached yet",
+        )
+
+    @property
+    def report(self) -> Report:
+        """What the gate saw last; closed when that was too long ago, as when the database hangs."""
+        age_s = time.monotonic() - self._looked_at
+        if age_s <= self._interval_s + STALE_S or not self._report.is_open:
+            return self._report
+        return self._report._replace(
+            is_open=False, database="unreachable", reason=f"the database has not answered for {age_s:.0f} s"
         )
 
     def start(self) -> None:
@@ -101,7 +117,8 @@ class SchemaGate:
 
     def _watch(self) -> None:
         while not self._stopped.is_set():
-            self.report = self._look()
+            self._report = self._look()
+            self._looked_at = time.monotonic()
             self._looked.set()
             self._stopped.wait(self._interval_s)
         self._disconnect()
@@ -109,10 +126,10 @@ class SchemaGate:
     def _look(self) -> Report:
         try:
             return _report(self._judgement())
-        except (psycopg2.Error, TidegateError) as exc:
+        except Exception as exc:  # noqa: BLE001 - a gate that dies would never open again
             self._disconnect()
-            message = exc.message if isinstance(exc, TidegateError) else "the connection was lost"
-            return self.report._replace(is_open=False, database="unreachable", reason=message)
+            message = exc.message if isinstance(exc, TidegateError) else f"the look failed: {type(exc).__name__}"
+            return self._report._replace(is_open=False, database="unreachable", reason=message)
 
     def _judgement(self) -> Judgement:
         """Over the connection of the last look if it still works, else over a new one."""

@@ -25,6 +25,9 @@ PHASES = ("expand", "backfill", "contract")
 
 _NAMES = ("revision", "down_revision", "depends_on", "branch_labels", "phase")
 _ASSIGNMENT = re.compile(rf"^({'|'.join(_NAMES)})[ \t]*(?::[^=\n]*)?=[ \t]*(.*?)[ \t]*(?:#[^'\"\n]*)?$", re.MULTILINE)
+_WORD = re.compile(rf"\b({'|'.join(_NAMES)})\b")
+_TRIPLE = re.compile(r'("""|\'\'\').*?\1', re.DOTALL)
+_COMMENT = re.compile(r"(?m)(?:^|(?<=[ \t]))#[^'\"\n]*$")
 _STRING = re.compile(r"""(?:"([^"'\\]*)"|'([^"'\\]*)')""")
 _SEQUENCE = re.compile(r"""[\[(][ \t]*(?:(?:"[^"'\\]*"|'[^"'\\]*')[ \t]*(?:,[ \t]*|(?=[\])])))*[\])]""")
 _REVISION_FILE = re.compile(r"(?!\.#|__init__)(.*\.py)$")
@@ -145,6 +148,8 @@ def exact_graph(project: Project) -> Graph:
         raise UsageError(f"Alembic cannot load the revisions: {exc}") from exc
     except KeyError as exc:
         raise UsageError(f"a revision names a parent that is in no file: {exc}") from exc
+    except Exception as exc:
+        raise UsageError(f"a revision file cannot be loaded: {type(exc).__name__}: {exc}") from exc
 
 
 def _from_script(script: Any) -> Revision:
@@ -160,17 +165,22 @@ def _from_script(script: Any) -> Revision:
 
 
 def _read_file(path: str) -> Revision:
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except UnicodeDecodeError as exc:
+        raise NotStatic from exc  # a coding cookie; Alembic honours it
+    code = _COMMENT.sub("", _TRIPLE.sub('""', text))
+    words = _WORD.findall(code)
+    if '"""' in code or "'''" in code or len(words) != len(set(words)):
+        return _parse_file(path, text)  # a name occurs twice: which one counts, only a parser can say
     found: dict[str, Any] = {}
-    for name, value in _ASSIGNMENT.findall(text):
-        if name in found:
-            return _parse_file(path, text)
+    for name, value in _ASSIGNMENT.findall(code):
         try:
             found[name] = _literal(value)
         except NotStatic:
             return _parse_file(path, text)
-    return _revision(path, found)
+    return _revision(path, found) if len(found) == len(words) else _parse_file(path, text)
 
 
 def _parse_file(path: str, text: str) -> Revision:
@@ -179,13 +189,17 @@ def _parse_file(path: str, text: str) -> Revision:
     found: dict[str, Any] = {}
     try:
         for node in ast.parse(text).body:
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            for target in targets:
-                if isinstance(target, ast.Name) and target.id in _NAMES:
-                    if target.id in found:
-                        raise NotStatic
-                    found[target.id] = ast.literal_eval(node.value)  # type: ignore[attr-defined]  # both kinds have one
-    except (SyntaxError, ValueError) as exc:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                continue
+            bound = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+            names = [name for name in bound if name in _NAMES]
+            if not names:
+                continue
+            plain = isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None and len(bound) == 1
+            if not plain or names[0] in found:
+                raise NotStatic
+            found[names[0]] = ast.literal_eval(node.value)  # type: ignore[attr-defined]  # `plain` says that it has one
+    except (SyntaxError, ValueError, TypeError, RecursionError) as exc:
         raise NotStatic from exc
     return _revision(path, found)
 

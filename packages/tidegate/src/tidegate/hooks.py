@@ -7,6 +7,7 @@ is patched: the hooks sit on the one environment object of this run. Importing t
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, text
 
 from tidegate.graph import PHASES
-from tidegate.lock import FENCE, MUTEX, key_halves
+from tidegate.sessions import WorkerRefused, raise_fence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,17 +26,8 @@ if TYPE_CHECKING:
 
     from tidegate.order import Order
 
-SETTINGS = {
-    "client_connection_check_interval": "1000",  # ms: the server notices within a second that we were killed
-    "tcp_keepalives_idle": "5",  # s, and the two below: a vanished machine is noticed within 15 s
-    "tcp_keepalives_interval": "3",
-    "tcp_keepalives_count": "3",
-}
-"""Settings of every working session; those that a server does not know (before PostgreSQL 14) are left out."""
-
-
-class WorkerRefused(Exception):
-    """The worker must not touch this database."""
+_COMMIT = re.compile(r"(?:^|;)\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*(?:COMMIT|END)\b", re.IGNORECASE | re.DOTALL)
+"""A statement, or a part of one, that ends a transaction. In a function's body it is only a doubt."""
 
 
 class Progress:
@@ -56,16 +48,18 @@ class Progress:
         self._is_inside, self._began = True, time.monotonic()
         self.emit("revision", id=revision, number=number, of=of, title=title)
 
-    def executing(self, statement: str) -> None:
+    def executing(self, statement: str, *, in_autocommit: bool) -> None:
         """A statement is about to be sent."""
         if self._is_inside:
             self.statement = statement
             self.emit("statement", sql=statement[:2000])
-            self.committed_part |= statement.lstrip()[:6].upper() == "COMMIT"
+            self.committed_part |= in_autocommit or _COMMIT.search(statement) is not None
 
     def committed(self) -> None:
         """The connection commits; in the middle of a revision that means that part of it stays."""
         self.committed_part |= self._is_inside
+        if not self._is_inside:
+            self.revision = None  # it is done; what fails from here on is not its fault
 
     def applied(self) -> int:
         """The revision is done, though not committed yet. Answers its duration in milliseconds."""
@@ -78,20 +72,22 @@ class Progress:
 def attach(environment: EnvironmentContext, *, order: Order, progress: Progress) -> None:
     """Put our hooks where `env.py` calls `context.configure()`: on this one environment, not on Alembic's class."""
     configure = environment.configure
+    seen: set[str] = set()
 
-    def guarded_configure(connection: Connection | None = None, **options: Any) -> None:
+    def guarded_configure(connection: Connection | None = None, *rest: Any, **options: Any) -> None:
         progress.reached_configure = True
         if connection is not None:
-            raise_fence(connection, control_pid=order.control_pid, emit=progress.emit)
+            table = raise_fence(connection, control_pid=order.control_pid, emit=progress.emit, options=options)
+            seen.add(table)
+            if len(seen) > 1:
+                raise WorkerRefused(f"`env.py` migrates several version tables ({', '.join(sorted(seen))}), not one")
             _listen(connection, progress)
             options["transaction_per_migration"] = True
             options["on_version_apply"] = (*_as_tuple(options.get("on_version_apply")), _recorder(order, progress))
-        configure(connection=connection, **options)
-        context = environment.get_context()
-        schema = f"{context.version_table_schema}." if context.version_table_schema else ""
-        progress.emit("configured", version_table=schema + context.version_table)
+            progress.emit("configured", version_table=table)
+        configure(connection, *rest, **options)
 
-    environment.configure = guarded_configure  # type: ignore[method-assign, assignment]  # on the instance, on purpose
+    environment.configure = guarded_configure  # type: ignore[method-assign]  # on the instance, on purpose
 
 
 def announced(steps: Iterable[Any], progress: Progress) -> Iterator[Any]:
@@ -104,53 +100,10 @@ def announced(steps: Iterable[Any], progress: Progress) -> Iterator[Any]:
         yield step
 
 
-def raise_fence(connection: Connection, *, control_pid: int, emit: Callable[..., None]) -> None:
-    """Make this connection a working session: the settings, the fence, and the proof that the lock is held.
-
-    Whatever `env.py` executed before `configure()` left a transaction open; with it Alembic would believe
-    that somebody else commits, and everything would be rolled back with exit code 0. It is committed here,
-    with our own statements, unless `env.py` holds it as a block that commits by itself.
-
-    Raises:
-        WorkerRefused: Not PostgreSQL, another database than the one that is locked, or the lock is lost.
-    """
-    if connection.dialect.name != "postgresql":
-        raise WorkerRefused(f"`env.py` connects to {connection.dialect.name}; tidegate guards PostgreSQL only")
-    explicit = getattr(connection, "_trans_context_manager", None) is not None
-    known = connection.execute(text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(_names())).scalars()
-    for name in known.all():
-        connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": SETTINGS[name]})
-    fenced = connection.execute(text("SELECT pg_try_advisory_lock_shared(:key)"), {"key": FENCE}).scalar()
-    if not fenced or not _holds_mutex(connection, control_pid):
-        raise WorkerRefused(
-            "`env.py` connects to another database than the one that is locked, or the lock was lost meanwhile"
-        )
-    emit("connected", pid=connection.execute(text("SELECT pg_backend_pid()")).scalar())
-    if not explicit:
-        connection.commit()
-
-
-def _names() -> Any:
-    from sqlalchemy import bindparam
-
-    return bindparam("names", list(SETTINGS), expanding=True)
-
-
-def _holds_mutex(connection: Connection, control_pid: int) -> bool:
-    class_id, object_id = key_halves(MUTEX)
-    query = text(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-        "AND pid = :pid AND classid = CAST(:class_id AS bigint) AND objid = CAST(:object_id AS bigint)"
-    )
-    found = connection.execute(query, {"pid": control_pid, "class_id": class_id, "object_id": object_id})
-    return bool(found.scalar())
-
-
 def _listen(connection: Connection, progress: Progress) -> None:
     @event.listens_for(connection, "before_cursor_execute")
     def _statement(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
-        progress.executing(statement)
+        progress.executing(statement, in_autocommit=connection._is_autocommit_isolation())  # noqa: SLF001 - `get_isolation_level` does not tell
 
     @event.listens_for(connection, "commit")
     def _commit(_c: Any) -> None:

@@ -18,6 +18,7 @@ class Order(NamedTuple):
     """Everything a worker needs to know."""
 
     config_file: str | None
+    toml_file: str | None
     section: str
     options: dict[str, str]
     """Values of the configuration section, with what a program set on top."""
@@ -28,6 +29,8 @@ class Order(NamedTuple):
     run_id: int
     control_pid: int
     """Server process of the connection that holds the mutex."""
+    is_pooled: bool
+    """Whether our own connections go through a pooler, by session; then the worker's may, too."""
     events_fd: int
     lifeline_fd: int
     parent_pid: int

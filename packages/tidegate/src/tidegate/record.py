@@ -55,6 +55,10 @@ CREATE TABLE IF NOT EXISTS tidegate.revision (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     duration_ms integer NOT NULL
 );
+-- A server's role may be another one than the migrator's, and must be able to judge a newer database.
+GRANT USAGE ON SCHEMA tidegate TO PUBLIC;
+GRANT SELECT ON tidegate.revision TO PUBLIC;
+GRANT SELECT (id, version_table) ON tidegate.run TO PUBLIC;
 """
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-import time
 from typing import NamedTuple
 
 import psycopg2
 
 from tidegate import failure
-from tidegate.connect import backend_pid, connect_when_ready, connected, refuse_pooler
+from tidegate.connect import backend_pid, connected, refuse_pooler
 from tidegate.errors import MigrationFailed, WrongSchema
 from tidegate.graph import read_graph
 from tidegate.lock import acquire, wait_for_fence
@@ -58,16 +57,15 @@ def migrate(request: Request, *, tell: Callable[[str], None]) -> Judgement:
     Raises:
         TidegateError: As its subclasses say; the database is at a revision boundary or at what the error names.
     """
-    graph = read_graph(request.project)
-    request = request._replace(target=_spelled_out(request.target, graph))
     with noted() as signals:
-        control = connect_when_ready(
+        graph = read_graph(request.project)
+        request = request._replace(target=_spelled_out(request.target, graph))
+        with connected(
             request.database, wait_s=request.wait_for_db_s, purpose="control", tell=tell, check=signals.check
-        )
-        try:
-            return _Run(request, graph, control, tell=tell, signals=signals).execute()
-        finally:
-            control.close()
+        ) as control:
+            after = _Run(request, graph, control, tell=tell, signals=signals).execute()
+        signals.check(f"when everything was done: the database is {after.state}")
+        return after
 
 
 def _spelled_out(target: str, graph: Graph) -> str:
@@ -84,13 +82,13 @@ class _Run:
         self._control = control
         self._tell = tell
         self._signals = signals
-        self._began = time.monotonic()
+        self._is_pooled = False
 
     def execute(self) -> Judgement:
         before = self._look()
         if self._is_done(before):
             return before
-        refuse_pooler(self._control, self._request.database)
+        self._is_pooled = refuse_pooler(self._control, self._request.database)
         held = acquire(
             self._control,
             wait_s=self._request.lock_wait_s,
@@ -101,8 +99,10 @@ class _Run:
         if not held:
             self._tell("another run has migrated meanwhile; nothing left to do")
             return self._look()
-        ensure_record(self._control)
         before = self._look()
+        if self._is_done(before):  # the other run ended between the last look and our lock
+            return before
+        ensure_record(self._control)
         run_id = begin_run(self._control, self._new_run(before))
         return self._recorded(run_id, before)
 
@@ -164,6 +164,7 @@ class _Run:
         request = self._request
         return Order(
             config_file=request.project.config_file,
+            toml_file=request.project.toml_file,
             section=request.project.section,
             options=dict(request.project.options),
             sqlalchemy_url=request.worker_url,
@@ -171,6 +172,7 @@ class _Run:
             target=request.target,
             run_id=run_id,
             control_pid=backend_pid(self._control),
+            is_pooled=self._is_pooled,
             events_fd=-1,
             lifeline_fd=-1,
             parent_pid=os.getpid(),

@@ -23,14 +23,14 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
 
-    def check(self) -> None:
+    def check(self, when: str = "before anything began") -> None:
         """Raise if a signal came.
 
         Raises:
             Interrupted: With the signal's number.
         """
         if self.received is not None:
-            raise Interrupted(self.received, f"stopped by {signal.Signals(self.received).name} before anything began")
+            raise Interrupted(self.received, f"stopped by {signal.Signals(self.received).name} {when}")
 
 
 @contextmanager
@@ -47,7 +47,8 @@ def noted() -> Iterator[Signals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    before = {signum: signal.signal(signum, note) for signum in NOTED}
+    # What the caller ignores stays ignored: `nohup` means it.
+    before = {signum: signal.signal(signum, note) for signum in NOTED if signal.getsignal(signum) is not signal.SIG_IGN}
     try:
         yield signals
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 from tidegate.errors import UsageError
 from tidegate.output import tell
@@ -37,7 +38,12 @@ def run(command: Sequence[str], find_target: Callable[[], Target]) -> NoReturn:
         _migrate(find_target())
     else:
         tell(f"Skipping migrations ({VARIABLE}=false)")
-    os.execvp(command[0], list(command))  # noqa: S606 - becoming the command is the purpose
+    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these two, and what is ignored stays so in the command
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606 - becoming the command is the purpose
+    except OSError as exc:
+        raise UsageError(f"`{command[0]}` cannot be started: {os.strerror(exc.errno or 0).lower()}") from exc
 
 
 def _migrate(target: Target) -> None:

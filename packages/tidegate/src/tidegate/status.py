@@ -80,7 +80,8 @@ def invalid_indexes(connection: Connection) -> list[Damage]:
     """Indexes that a broken `CREATE INDEX CONCURRENTLY` left: they cost every write and serve no query."""
     rows = fetch_all(
         connection,
-        "SELECT i.indexrelid::regclass::text FROM pg_index i WHERE NOT i.indisvalid AND NOT EXISTS "
+        "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+        "WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS "
         "(SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) ORDER BY 1",
     )
     return [

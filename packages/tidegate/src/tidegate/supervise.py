@@ -14,6 +14,7 @@ import psycopg2
 from tidegate.connect import fetch_all, fetch_one
 from tidegate.duration import show_duration
 from tidegate.order import VARIABLE, Order
+from tidegate.url import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Supervisor:
         order = order._replace(events_fd=events_fd, lifeline_fd=lifeline_fd, parent_pid=os.getpid())
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tidegate.worker"],
-            env={**os.environ, VARIABLE: order.to_json()},
+            env={**os.environ, VARIABLE: order.to_json(), "PYTHONUNBUFFERED": "1"},
             pass_fds=(events_fd, lifeline_fd),
             stdin=subprocess.DEVNULL,
             stdout=2,  # what an env.py prints is progress; our stdout is for the result
@@ -93,7 +94,9 @@ class Supervisor:
         with selectors.DefaultSelector() as selector:
             selector.register(events, selectors.EVENT_READ)
             while True:
-                if selector.select(TICK_S) and not self._read(events):
+                has_ended = process.poll() is not None
+                has_news = bool(selector.select(0 if has_ended else TICK_S))
+                if (has_news and not self._read(events)) or (has_ended and not has_news):
                     break
                 now = time.monotonic()
                 if self._signals.received is not None:
@@ -127,7 +130,7 @@ class Supervisor:
         self._tell(f"[{number}/{of}] {id}{': ' + title.splitlines()[0] if title else ''}")
 
     def _on_statement(self, sql: str) -> None:
-        self._statement = " ".join(sql.split())
+        self._statement = redact(" ".join(sql.split()))
         self._statement_began = self._reported = time.monotonic()
 
     def _on_applied(self, id: str, ms: int) -> None:  # noqa: A002 - the worker's word

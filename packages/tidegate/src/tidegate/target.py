@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tidegate.runner import Request
 
 CONFIG_VARIABLE = "TIDEGATE_CONFIG"
+ALEMBIC_VARIABLE = "ALEMBIC_CONFIG"
 WAIT_FOR_DB_VARIABLE = "TIDEGATE_WAIT_FOR_DB"
 LOCK_WAIT_VARIABLE = "TIDEGATE_LOCK_WAIT"
 
@@ -50,7 +51,7 @@ class Target(NamedTuple):
             command=command,
             direction=direction,
             target=target,
-            worker_url=_as_env_py_expects(self.database.url, self.project.sqlalchemy_url),
+            worker_url=as_env_py_expects(self.database.url, self.project.sqlalchemy_url),
             wait_for_db_s=self.waits.for_db_s,
             lock_wait_s=self.waits.for_lock_s,
             x_arguments=x_arguments,
@@ -69,7 +70,8 @@ def find_target(
     Raises:
         UsageError: No such file, no URL, or a wait that is no length of time.
     """
-    project = read_project(config or os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG, section)
+    from_environ = os.environ.get(CONFIG_VARIABLE) or os.environ.get(ALEMBIC_VARIABLE)
+    project = read_project(config or from_environ or DEFAULT_CONFIG, section)
     database = find_database(database_url, os.environ, project.sqlalchemy_url)
     return Target(project, database, read_waits(os.environ, wait_for_db, lock_wait))
 
@@ -81,11 +83,9 @@ def read_waits(environ: Mapping[str, str], wait_for_db: str | None = None, lock_
     return Waits(parse_duration(for_db, "--wait-for-db"), parse_duration(for_lock, "--lock-wait"))
 
 
-def _as_env_py_expects(url: str, ini_url: str | None) -> str:
+def as_env_py_expects(url: str, ini_url: str | None) -> str:
     """The URL with the driver that the configuration file names, since `env.py` may be made for that one."""
     scheme, _, rest = url.partition("://")
-    if "+" in scheme:
-        return url
     ini_scheme = (ini_url or "").partition("://")[0]
-    driver = ini_scheme.partition("+")[2]
+    driver = ini_scheme.partition("+")[2] or scheme.partition("+")[2]
     return f"postgresql+{driver}://{rest}" if driver else f"postgresql://{rest}"

@@ -51,7 +51,11 @@ _LIBPQ_OPTIONS = frozenset(
 """Query parameters of a URL that libpq knows; the others belong to some driver of the application and are left out."""
 
 _CREDENTIALS = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
-_PASSWORD_WORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
+_PASSWORD_WORD = re.compile(r"(password\s*(?:=\s*)?)('(?:[^']|'')*'|(?<==)\S+|(?<== )\S+)", re.IGNORECASE)
+"""`password=…` of a connection string and `PASSWORD '…'` of SQL."""
+
+_SHORTEST_SECRET = 4
+"""Shorter passwords are not searched for in texts: replacing every `p` by `***` would tell the password."""
 
 
 class Database(NamedTuple):
@@ -81,7 +85,7 @@ class Database(NamedTuple):
         """The text with this database's password, and anything that looks like one, replaced by `***`."""
         password = urlsplit(self.url).password
         for secret in {password, unquote(password)} if password else ():
-            text = text.replace(secret, "***")
+            text = text.replace(secret, "***") if len(secret) >= _SHORTEST_SECRET else text
         return redact(text)
 
     def __str__(self) -> str:

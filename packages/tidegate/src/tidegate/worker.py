@@ -27,6 +27,8 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Carry out the order in the environment; the exit code is 0 or 1, the account goes through the pipe."""
     order = Order.from_json(os.environ.pop(VARIABLE))
+    for fd in (order.events_fd, order.lifeline_fd):
+        os.set_inheritable(fd, False)  # what an env.py leaves running in the background must not keep us waiting
     _die_with_parent(order)
     sys.path.extend(folder for folder in order.sys_path if folder not in sys.path)
     emit = _emitter(order.events_fd)
@@ -34,6 +36,7 @@ def main() -> None:
         _migrate(order, emit)
     except BaseException as exc:  # noqa: BLE001 - the parent must hear of everything, SystemExit of an env.py too
         emit("error", **_describe(exc))
+        sys.stdout.flush()
         os._exit(1)
     emit("done")
 
@@ -51,12 +54,14 @@ def _migrate(order: Order, emit: Callable[..., None]) -> None:
     from tidegate.alembic_config import alembic_config
     from tidegate.hooks import Progress, announced, attach
     from tidegate.project import Project
+    from tidegate.sessions import watch_sessions
 
-    project = Project(order.config_file, order.section, order.options, {})
+    project = Project(order.config_file, order.section, order.options, {}, order.toml_file)
     config = alembic_config(project, sqlalchemy_url=_with_a_driver(order.sqlalchemy_url))
     config.cmd_opts = _command_line(order)
     script = ScriptDirectory.from_config(config)
     progress = Progress(emit)
+    watch_sessions(is_pooled=order.is_pooled)
 
     def steps(revision: Any, _context: Any) -> Any:
         plan = script._upgrade_revs if order.direction == "upgrade" else script._downgrade_revs  # noqa: SLF001 - what alembic.command calls
@@ -117,9 +122,9 @@ def _die_with_parent(order: Order) -> None:
 def _describe(exc: BaseException) -> dict[str, Any]:
     """What went wrong, in facts that the parent words; never the parameters of a statement."""
     from alembic.util import CommandError
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DBAPIError, StatementError
 
-    from tidegate.hooks import WorkerRefused
+    from tidegate.sessions import PooledSession, WorkerRefused
 
     progress = getattr(exc, "tidegate_progress", None)
     facts: dict[str, Any] = {
@@ -131,15 +136,16 @@ def _describe(exc: BaseException) -> dict[str, Any]:
         "sqlstate": None,
         "where": None,
     }
-    if isinstance(exc, DBAPIError):
-        facts |= {"kind": "database", "message": _server_message(exc), "sqlstate": _sqlstate(exc)}
-        facts["statement"] = exc.statement
+    if isinstance(exc, StatementError):
+        is_from_server = isinstance(exc, DBAPIError)
+        facts |= {"kind": "database", "message": _server_message(exc) if is_from_server else str(exc.orig)}
+        facts |= {"statement": exc.statement, "sqlstate": _sqlstate(exc) if is_from_server else None}
     elif isinstance(exc, CommandError):
         facts |= {"kind": "alembic", "message": str(exc)}
-    elif isinstance(exc, WorkerRefused):
-        facts |= {"kind": "refused", "message": str(exc)}
+    elif isinstance(exc, (WorkerRefused, PooledSession)):
+        facts |= {"kind": "pooler" if isinstance(exc, PooledSession) else "refused", "message": str(exc)}
     else:
-        facts["where"] = "".join(traceback.format_exception(exc)[-12:])
+        facts["where"] = "".join(traceback.format_tb(exc.__traceback__)[-6:])
     return facts
 
 

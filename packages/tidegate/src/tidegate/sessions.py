@@ -1,0 +1,149 @@
+"""The working sessions of a run: each has the fence, notices within a second that its client is gone, and is proven.
+
+Only the worker imports this, and with it SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from sqlalchemy import bindparam, event, text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import Pool
+
+from tidegate.lock import FENCE, MUTEX, key_halves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CHECK_INTERVAL_MS = "500"
+"""How soon the server notices in the middle of a statement that we were killed. Half a second, since the next run is to
+be at work 2 s after a SIGKILL and needs 0.7 s of them to start; the check costs one system call each time."""
+
+SETTINGS = {
+    "client_connection_check_interval": CHECK_INTERVAL_MS,
+    "tcp_keepalives_idle": "5",  # s, and the two below: a vanished machine is noticed within 15 s
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+}
+"""Settings of every working session; those that a server does not know (before PostgreSQL 14) are left out."""
+
+
+_CHECK_INTERVAL = (
+    "SELECT set_config(name, '" + CHECK_INTERVAL_MS + "', false) FROM pg_settings "
+    "WHERE name = 'client_connection_check_interval'"
+)
+
+_KNOWN = text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(
+    bindparam("names", list(SETTINGS), expanding=True)
+)
+
+_explicit_transactions: WeakSet[Connection] = WeakSet()
+"""Connections whose transaction somebody began by hand and nobody has used since."""
+
+
+class PooledSession(Exception):
+    """`env.py` connects through a transaction pooler."""
+
+
+class WorkerRefused(Exception):
+    """The worker must not touch this database."""
+
+
+def watch_sessions(*, is_pooled: bool) -> None:
+    """Give every session that this process opens the fence, those too that a revision opens for itself.
+
+    Args:
+        is_pooled: Our own connections go through a pooler as well, of which we know that it keeps sessions.
+    """
+
+    @event.listens_for(Pool, "connect")
+    def _fence(dbapi_connection: Any, _record: Any) -> None:
+        if not any(name in type(dbapi_connection).__module__ for name in ("psycopg", "pg8000", "postgresql")):
+            return
+        cursor = dbapi_connection.cursor()
+        cursor.execute("SELECT pg_backend_pid()")
+        actual = cursor.fetchone()[0]
+        if not is_pooled and _announced_pid(dbapi_connection) not in {None, actual}:
+            raise PooledSession("`env.py` connects through a pooler, where locks and settings of a session are lost")
+        cursor.execute(_CHECK_INTERVAL)
+        cursor.execute(f"SELECT pg_try_advisory_lock_shared({FENCE})")
+        cursor.close()
+        dbapi_connection.commit()
+
+    @event.listens_for(Engine, "begin")
+    def _begun(connection: Connection) -> None:
+        _explicit_transactions.add(connection)
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def _used(connection: Connection, *_: Any) -> None:
+        _explicit_transactions.discard(connection)
+
+
+def raise_fence(
+    connection: Connection, *, control_pid: int, emit: Callable[..., None], options: Mapping[str, Any]
+) -> str:
+    """Make this connection a working session: the settings, the fence, and the proof that the lock is held.
+
+    Whatever `env.py` executed before `configure()` left a transaction open; with it Alembic would believe
+    that somebody else commits, and everything would be rolled back with exit code 0. It is committed here,
+    with our own statements, unless `env.py` holds a transaction that it began itself.
+
+    Returns:
+        The version table with its schema, as this session's search path finds it.
+
+    Raises:
+        WorkerRefused: Not PostgreSQL, another database than the one that is locked, or the lock is lost.
+    """
+    if connection.dialect.name != "postgresql":
+        raise WorkerRefused(f"`env.py` connects to {connection.dialect.name}; tidegate guards PostgreSQL only")
+    is_a_block = getattr(connection, "_trans_context_manager", None) is not None
+    is_explicit = connection.in_transaction() and (is_a_block or connection in _explicit_transactions)
+    known = connection.execute(_KNOWN).scalars()
+    for name in known.all():
+        connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": SETTINGS[name]})
+    fenced = connection.execute(text("SELECT pg_try_advisory_lock_shared(:key)"), {"key": FENCE}).scalar()
+    if not fenced or not _holds_mutex(connection, control_pid):
+        raise WorkerRefused(
+            "`env.py` connects to another database than the one that is locked, or the lock was lost meanwhile"
+        )
+    emit("connected", pid=connection.execute(text("SELECT pg_backend_pid()")).scalar())
+    table = _version_table(connection, options)
+    if not is_explicit:
+        connection.commit()
+    return table
+
+
+def _version_table(connection: Connection, options: Mapping[str, Any]) -> str:
+    name, schema = options.get("version_table") or "alembic_version", options.get("version_table_schema")
+    found = (
+        schema
+        or connection.execute(
+            text(
+                "SELECT coalesce((SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE c.oid = to_regclass(quote_ident(:name))), current_schema())"
+            ),
+            {"name": name},
+        ).scalar()
+    )
+    return f"{found}.{name}"
+
+
+def _announced_pid(dbapi_connection: Any) -> int | None:
+    """The process id that the server, or a pooler in its place, announced at the start; None if the driver hides it."""
+    driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
+    if hasattr(driver, "get_server_pid"):
+        return int(driver.get_server_pid())
+    return getattr(getattr(driver, "info", None), "backend_pid", None)
+
+
+def _holds_mutex(connection: Connection, control_pid: int) -> bool:
+    class_id, object_id = key_halves(MUTEX)
+    query = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        "AND pid = :pid AND classid = CAST(:class_id AS bigint) AND objid = CAST(:object_id AS bigint)"
+    )
+    found = connection.execute(query, {"pid": control_pid, "class_id": class_id, "object_id": object_id})
+    return bool(found.scalar())
