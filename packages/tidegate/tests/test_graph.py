@@ -105,8 +105,10 @@ def test_another_section_is_read_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "revision = 'b'\ndown_revision = 'a'\n\ndef upgrade():\n"
-        "    op.execute('''\nUPDATE jobs SET\nphase = 'contract'\n''')\n",
+        (
+            "revision = 'b'\ndown_revision = 'a'\n\ndef upgrade():\n"
+            "    op.execute('''\nUPDATE jobs SET\nphase = 'contract'\n''')\n"
+        ),
         '"""Title.\n\nphase = "contract"\ndepends_on = "x"\n"""\nrevision = "b"\ndown_revision = "a"\n',
         'revision = "b"\ndown_revision = "a"\n# phase = "contract"\n',
     ],

@@ -31,7 +31,7 @@ SETTINGS = {
 
 
 _CHECK_INTERVAL = (
-    "SELECT set_config(name, '" + CHECK_INTERVAL_MS + "', false) FROM pg_settings "
+    f"SELECT set_config(name, '{CHECK_INTERVAL_MS}', false) FROM pg_settings "  # noqa: S608 - a constant of ours
     "WHERE name = 'client_connection_check_interval'"
 )
 
