@@ -114,6 +114,10 @@ def test_months_and_shortcuts_are_reached_with_single_keys(visitor: Visitor) -> 
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     keys.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("link", name="Categories").click()
+    expect(page).to_have_title("Categories · Expenses")
+    keys.press("n")  # from anywhere
+    expect(page.get_by_label("Amount")).to_be_focused()
     page.get_by_label("Where").focus()
     keys.type("t?n")  # while somebody writes, letters are letters
     expect(page.get_by_label("Where")).to_have_value("t?n")

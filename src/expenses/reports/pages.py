@@ -21,8 +21,9 @@ from expenses.workspaces.service import membership_of
 
 router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
 
-ROWS = 200
-"""Expenses on one page: a busy month of a household. What is older is one link away."""
+ROWS = 80
+"""Expenses on one page: a busy month of a household, in some 100 KB. Pages are not compressed on the way (BREACH), so
+they have to be small by themselves. What is older is one link away."""
 
 _DONE = {"added": "Added", "saved": "Saved", "restored": "Back again"}
 
