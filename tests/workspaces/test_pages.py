@@ -44,7 +44,7 @@ async def test_what_is_wrong_with_a_registration_stands_beside_its_field(
     answer = await register(client, **fields)
     assert answer.status_code == 422
     assert f'id="{field}-error"' in answer.text
-    assert f'aria-describedby="{field}-error"' in answer.text
+    assert f'aria-describedby="{field}-error' in answer.text
     assert f'value="{fields["email"]}"' in answer.text
     assert fields["password"] not in answer.text
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from expenses.accounts.auth import client_address, require_open_registration
 from expenses.accounts.forms import AnyFields, SignedIn
+from expenses.accounts.model import PASSWORD_MIN_LENGTH
 from expenses.accounts.pages import signed_in
 from expenses.errors import NotFound, ServiceError
 from expenses.http import Now, SessionDep
@@ -55,6 +56,7 @@ def _form(request: Request, fields: dict[str, str], *, error: ServiceError | Non
         errors={error.field or "form": error.detail} if error else {},
         form={name: fields.get(name, "") for name in ("display_name", "email")},
         is_open=request.app.state.settings.registration == "open",
+        password_min_length=PASSWORD_MIN_LENGTH,
         csrf_token=token,
     )
     keep_form_token(request, response, token)
