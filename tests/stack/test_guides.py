@@ -196,16 +196,21 @@ PRODUCTION_STEPS = {
 
 
 @pytest.fixture(scope="module")
-def stacks(new_stack: Callable[[], Stack]) -> Iterator[dict[str, Stack]]:
-    """One stack a guide, which its steps share."""
-    made: dict[str, Stack] = {}
-    for page in (DEVELOPMENT, PRODUCTION):
-        made[page] = new_stack()
-        made[page].production = page == PRODUCTION
-    yield made
-    for stack in made.values():
-        stack.sh("docker image rm expenses-api:previous expenses-nginx:previous", code=None)
-        stack.remove()
+def development_stack(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
+    """The folder in which the development guide is followed, one step after the other."""
+    stack = new_stack()
+    yield stack
+    stack.remove()
+
+
+@pytest.fixture(scope="module")
+def production_stack(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
+    """The folder in which the production guide is followed, one step after the other."""
+    stack = new_stack()
+    stack.production = True
+    yield stack
+    stack.sh("docker image rm expenses-api:previous expenses-nginx:previous", code=None)
+    stack.remove()
 
 
 @pytest.mark.parametrize(("page", "steps"), [(DEVELOPMENT, DEVELOPMENT_STEPS), (PRODUCTION, PRODUCTION_STEPS)])
@@ -214,10 +219,10 @@ def test_the_guide_has_no_command_that_is_not_run(page: str, steps: dict[str, St
 
 
 @pytest.mark.parametrize("name", DEVELOPMENT_STEPS)
-def test_development_guide(stacks: dict[str, Stack], name: str) -> None:
-    run_step(stacks[DEVELOPMENT], command_blocks(DEVELOPMENT)[name], DEVELOPMENT_STEPS[name])
+def test_development_guide(development_stack: Stack, name: str) -> None:
+    run_step(development_stack, command_blocks(DEVELOPMENT)[name], DEVELOPMENT_STEPS[name])
 
 
 @pytest.mark.parametrize("name", PRODUCTION_STEPS)
-def test_production_guide(stacks: dict[str, Stack], name: str) -> None:
-    run_step(stacks[PRODUCTION], command_blocks(PRODUCTION)[name], PRODUCTION_STEPS[name])
+def test_production_guide(production_stack: Stack, name: str) -> None:
+    run_step(production_stack, command_blocks(PRODUCTION)[name], PRODUCTION_STEPS[name])
