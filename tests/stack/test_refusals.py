@@ -85,11 +85,9 @@ def test_the_operators_own_certificate_is_served_with_hsts(production: Callable[
     assert "chown 101 certs/" in log
     stack.sh("chown 101 certs/* && chmod 400 certs/*")
     # It is restarted until it works, so nobody has to start it again.
-    head = until(
-        lambda: stack.sh("curl -si --cacert certs/fullchain.pem https://localhost/health", code=None).stdout,
-        bool,
-        within=30,
-    )[0]
+    ask = "curl -si --cacert certs/fullchain.pem https://localhost/health?token=query-secret"
+    head, _ = until(lambda: stack.sh(ask, code=None).stdout, bool, within=30)
     assert "strict-transport-security: max-age=63072000" in head
     assert head.startswith("HTTP/2 503"), "there is no api"
     assert '"code":"unavailable"' in head
+    assert "query-secret" not in stack.log("nginx"), "not in the log of errors either"

@@ -62,6 +62,13 @@ def test_a_secret_given_twice_exits_64(database_only: Stack) -> None:
     assert "POSTGRES_PASSWORD_FILE" in done.stderr
 
 
+def test_a_database_url_takes_the_place_of_the_three_variables(database_only: Stack) -> None:
+    url = "postgresql://expense_admin:dev_password_dev@db:5432/expenses"
+    options = f"-e DATABASE_URL={url} -e POSTGRES_PASSWORD= -e POSTGRES_HOST=not-asked"
+    done = database_only.compose(f"run --rm {options} api tidegate status", code=7)
+    assert "empty" in done.stdout
+
+
 def test_secrets_come_from_files(production: Callable[..., Stack]) -> None:
     stack = production(POSTGRES_PASSWORD="", POSTGRES_PASSWORD_FILE="/run/secrets/postgres_password")
     secret = "from a file, with a newline behind it"
