@@ -24,6 +24,8 @@ RUN python -m compileall -q main.py migrations
 FROM python:3.14-slim
 RUN groupadd --gid 10001 expenses && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent expenses
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1
+# What tidegate and the service take alike when the operator says nothing; ops/require-password.sh is the third place.
+ENV POSTGRES_USER=expense_admin POSTGRES_DB=expenses
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY --from=build /app/main.py /app/alembic.ini ./

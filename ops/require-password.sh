@@ -19,4 +19,6 @@ case $password in
   dev_password_dev | change-me* | change_me* | changeme* | CHANGE* | example* | password | postgres | secret)
     refuse '`POSTGRES_PASSWORD` is an example that everybody knows' 'set one of your own in `.env.prod`; a good one: `openssl rand -hex 24`' ;;
 esac
+# The names that the api takes unless `.env.prod` says otherwise; the image would take others.
+export POSTGRES_USER="${POSTGRES_USER:-expense_admin}" POSTGRES_DB="${POSTGRES_DB:-expenses}"
 exec "$@"

@@ -15,14 +15,14 @@ in_db() { # COMMAND, with the container's own variables
 }
 
 # shellcheck disable=SC2016
-in_db 'createdb --username="$POSTGRES_USER" "${POSTGRES_DB}_$STAMP"' </dev/null
+in_db 'createdb --username="${POSTGRES_USER:-expense_admin}" "${POSTGRES_DB:-expenses}_$STAMP"' </dev/null
 # shellcheck disable=SC2016
-in_db 'pg_restore --username="$POSTGRES_USER" --dbname="${POSTGRES_DB}_$STAMP" --no-owner --exit-on-error --single-transaction' <"$file"
+in_db 'pg_restore --username="${POSTGRES_USER:-expense_admin}" --dbname="${POSTGRES_DB:-expenses}_$STAMP" --no-owner --exit-on-error --single-transaction' <"$file"
 # shellcheck disable=SC2086
 $compose stop api
 # One transaction: there is never a moment without a database of that name. Sessions of operators are ended.
 # shellcheck disable=SC2016
-in_db 'psql --quiet --output=/dev/null --username="$POSTGRES_USER" --dbname=postgres --set=ON_ERROR_STOP=1 --set=db="$POSTGRES_DB" --set=new="${POSTGRES_DB}_$STAMP" --set=old="${POSTGRES_DB}_before_$STAMP"' <<'SQL'
+in_db 'psql --quiet --output=/dev/null --username="${POSTGRES_USER:-expense_admin}" --dbname=postgres --set=ON_ERROR_STOP=1 --set=db="${POSTGRES_DB:-expenses}" --set=new="${POSTGRES_DB:-expenses}_$STAMP" --set=old="${POSTGRES_DB:-expenses}_before_$STAMP"' <<'SQL'
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :'db';
 BEGIN;
 ALTER DATABASE :"db" RENAME TO :"old";

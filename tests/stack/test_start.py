@@ -81,6 +81,15 @@ def test_secrets_come_from_files(production: Callable[..., Stack]) -> None:
         assert not any(secret in variable for variable in stack.inspect(service)["Config"]["Env"])
 
 
+def test_a_password_and_tls_are_all_that_production_needs_to_be_told(production: Callable[..., Stack]) -> None:
+    stack = production()
+    (stack.folder / ".env.prod").write_text("POSTGRES_PASSWORD=this-and-no-more\nTLS=self-signed\n")
+    stack.compose("up -d db")
+    stack.compose('run --rm api sh -c "alembic upgrade head"')
+    stack.compose("run --rm api tidegate status")
+    stack.sh("ops/backup.sh")
+
+
 def test_of_three_replicas_on_an_empty_database_one_migrates(development: Stack) -> None:
     (development.folder / "three.yaml").write_text("services: {api: {ports: !reset []}}\n")
     development.compose("-f docker-compose.yaml -f three.yaml up -d --scale api=3")
