@@ -68,7 +68,8 @@ def _running_command(environment: EnvironmentContext) -> str | None:
 
 def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> None:
     from tidegate.project import SECTION, Project, find_toml_file, section_values
-    from tidegate.runner import Request, migrate
+    from tidegate.request import Request
+    from tidegate.runner import migrate
     from tidegate.target import as_env_py_expects, read_waits
     from tidegate.url import VARIABLES, find_database
 

@@ -10,18 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from tidegate.runner import Request
+    from tidegate.request import Request
     from tidegate.state import Judgement
     from tidegate.supervise import Account
-
-HINTS = {
-    "incompatible": "start the newer version again, or downgrade the database with the newer version's image first",
-    "diverged": "join the heads with `alembic merge heads`, or start the version whose branch the database is on",
-    "unknown": "start the version that migrated last (`tidegate history` names it), or restore the matching backup; "
-    "if this version table is another project's, name yours in `[tidegate] version_table`",
-}
-"""The way out of a state in which nothing can be migrated."""
-
 
 _LOST = {"08", "57", "53"}
 """Classes of SQLSTATE that are not the revision's fault: connection, operator intervention, no resources."""

@@ -7,7 +7,6 @@ unless something is to migrate.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 
 from tidegate.errors import UsageError
@@ -32,7 +31,7 @@ def run(command: Sequence[str], find_target: Callable[[], Target]) -> NoReturn:
     if not command:
         raise UsageError("no command to run", hint="`tidegate run -- uvicorn main:app`")
     wanted = migrations_wanted(os.environ)
-    if shutil.which(command[0]) is None:
+    if not _is_there(command[0]):
         raise UsageError(f"there is no command `{command[0]}`", hint="write the command behind `--`")
     if wanted:
         _migrate(find_target())
@@ -44,6 +43,12 @@ def run(command: Sequence[str], find_target: Callable[[], Target]) -> NoReturn:
         os.execvp(command[0], list(command))  # noqa: S606 - becoming the command is the purpose
     except OSError as exc:
         raise UsageError(f"`{command[0]}` cannot be started: {os.strerror(exc.errno or 0).lower()}") from exc
+
+
+def _is_there(program: str) -> bool:
+    """Whether `execvp` would find it. `shutil.which` says so too, but its import costs 3 ms."""
+    folders = [""] if os.sep in program else os.get_exec_path()
+    return any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
 
 
 def _migrate(target: Target) -> None:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidegate.runner import Request
+    from tidegate.request import Request
 
 CONFIG_VARIABLE = "TIDEGATE_CONFIG"
 ALEMBIC_VARIABLE = "ALEMBIC_CONFIG"
@@ -43,7 +43,7 @@ class Target(NamedTuple):
         self, command: str, *, direction: str = "upgrade", target: str = "head", x_arguments: tuple[str, ...] = ()
     ) -> Request:
         """A run on this target."""
-        from tidegate.runner import Request
+        from tidegate.request import Request
 
         return Request(
             project=self.project,

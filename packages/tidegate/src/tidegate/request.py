@@ -1,0 +1,69 @@
+"""What is asked of a run, and whether a database is there already."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tidegate.errors import WrongSchema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tidegate.graph import Graph
+    from tidegate.project import Project
+    from tidegate.state import Judgement
+    from tidegate.url import Database
+
+WAYS_OUT = {
+    "incompatible": "start the newer version again, or downgrade the database with the newer version's image first",
+    "diverged": "join the heads with `alembic merge heads`, or start the version whose branch the database is on",
+    "unknown": "start the version that migrated last (`tidegate history` names it), or restore the matching backup; "
+    "if this version table is another project's, name yours in `[tidegate] version_table`",
+}
+"""The way out of a state in which nothing can be migrated."""
+
+
+class Request(NamedTuple):
+    """What is asked of a run."""
+
+    project: Project
+    database: Database
+    command: str
+    """What the operator typed, for the record and for the hint to repeat it."""
+    wait_for_db_s: float
+    lock_wait_s: float
+    direction: str = "upgrade"
+    target: str = "head"
+    worker_url: str | None = None
+    """The URL `sqlalchemy.url` is set to for `env.py`; nothing leaves it as it is."""
+    x_arguments: tuple[str, ...] = ()
+    tag: str | None = None
+
+
+def spelled_out(request: Request, graph: Graph) -> Request:
+    """The request with `head` meaning every branch's head, where the authors want several."""
+    if request.target == "head" and len(graph.heads) > 1 and graph.has_one_head_per_branch():
+        return request._replace(target="heads")
+    return request
+
+
+def is_done(request: Request, graph: Graph, now: Judgement) -> bool:
+    """Whether the target is reached already.
+
+    Raises:
+        WrongSchema: It never can be from here.
+    """
+    target = request.target
+    if request.direction == "downgrade":
+        return False
+    if target == "heads" and now.state == "diverged" and all(id_ in graph for id_ in now.current):
+        return not now.pending
+    if now.state in WAYS_OUT:
+        raise WrongSchema(
+            f"the database is {now.state}: {now.reason}",
+            hint=WAYS_OUT[now.state],
+            state=now.state,
+            exit_code=now.exit_code,
+        )
+    if target in {"head", "heads"}:
+        return now.state in {"current", "ahead"}
+    return target in graph and target in graph.closure(now.current)

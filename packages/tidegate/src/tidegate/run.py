@@ -1,0 +1,147 @@
+"""The guarded run: wait, lock, look again, migrate in a worker, verify from a fresh connection, record."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+
+import psycopg2
+
+from tidegate import failure
+from tidegate.connect import backend_pid, connected, refuse_pooler
+from tidegate.errors import MigrationFailed
+from tidegate.lock import acquire, wait_for_fence
+from tidegate.look import look
+from tidegate.order import Order
+from tidegate.record import Ending, NewRun, begin_run, ensure_record, finish_run
+from tidegate.request import is_done
+from tidegate.supervise import Account, Supervisor
+from tidegate.version import application_version, tidegate_version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.graph import Graph
+    from tidegate.request import Request
+    from tidegate.signals import Signals
+    from tidegate.state import Judgement
+
+
+class Run:
+    """One run on one control connection, from the lock to the record of how it ended."""
+
+    def __init__(
+        self, request: Request, graph: Graph, control: Connection, *, tell: Callable[[str], None], signals: Signals
+    ) -> None:
+        self._request = request
+        self._graph = graph
+        self._control = control
+        self._tell = tell
+        self._signals = signals
+        self._is_pooled = False
+
+    def execute(self) -> Judgement:
+        """The state after it; another run may have done the work while this one waited.
+
+        Raises:
+            TidegateError: As its subclasses say.
+        """
+        self._is_pooled = refuse_pooler(self._control, self._request.database)
+        held = acquire(
+            self._control,
+            wait_s=self._request.lock_wait_s,
+            nothing_left=lambda: self._is_done(self._look()),
+            tell=self._tell,
+            check=self._signals.check,
+        )
+        if not held:
+            self._tell("another run has migrated meanwhile; nothing left to do")
+            return self._look()
+        before = self._look()
+        if self._is_done(before):  # the other run ended between the last look and our lock
+            return before
+        ensure_record(self._control)
+        run_id = begin_run(self._control, self._new_run(before))
+        return self._recorded(run_id, before)
+
+    def _recorded(self, run_id: int, before: Judgement) -> Judgement:
+        account = Account()
+        supervisor = Supervisor(self._control, tell=self._tell, signals=self._signals)
+        try:
+            account = supervisor.run(self._order(run_id))
+            after = self._verified(account)
+            failure.raise_for(account, self._request, before=before, after=after, signum=self._signals.received)
+        except BaseException as exc:
+            self._finish(run_id, supervisor.account, outcome=failure.outcome_of(exc), error=str(exc))
+            raise
+        self._finish(run_id, account, outcome="succeeded", error=None)
+        return after
+
+    def _look(self) -> Judgement:
+        return look(self._control, self._graph, self._request.project.version_table)
+
+    def _is_done(self, now: Judgement) -> bool:
+        return is_done(self._request, self._graph, now)
+
+    def _verified(self, account: Account) -> Judgement:
+        """What a fresh connection sees, once nothing of the worker is left on the server."""
+        table = self._request.project.version_table or account.version_table
+        try:
+            with connected(self._request.database, wait_s=10, purpose="verify") as fresh:
+                wait_for_fence(fresh)
+                return look(fresh, self._graph, table)
+        except psycopg2.Error as exc:
+            raise MigrationFailed(f"the end of the run could not be verified: {exc}") from exc
+
+    def _finish(self, run_id: int, account: Account, *, outcome: str, error: str | None) -> None:
+        """Write the end down, on a new connection if the control connection is gone."""
+        try:
+            with connected(self._request.database, wait_s=5, purpose="record") as connection:
+                at = look(connection, self._graph, self._request.project.version_table or account.version_table)
+                text = self._request.database.redact(error) if error else None
+                finish_run(connection, run_id, Ending(outcome, list(at.current), account.version_table, text))
+        except Exception as exc:  # noqa: BLE001 - the run's own outcome must not be hidden by this
+            self._tell(f"could not write the end of run {run_id} down: {self._request.database.redact(str(exc))}")
+
+    def _order(self, run_id: int) -> Order:
+        request = self._request
+        return Order(
+            config_file=request.project.config_file,
+            toml_file=request.project.toml_file,
+            section=request.project.section,
+            options=dict(request.project.options),
+            sqlalchemy_url=request.worker_url,
+            direction=request.direction,
+            target=request.target,
+            run_id=run_id,
+            control_pid=backend_pid(self._control),
+            is_pooled=self._is_pooled,
+            events_fd=-1,
+            lifeline_fd=-1,
+            parent_pid=os.getpid(),
+            sys_path=[os.path.abspath(folder) for folder in sys.path if folder],
+            x_arguments=list(request.x_arguments),
+            tag=request.tag,
+        )
+
+    def _new_run(self, before: Judgement) -> NewRun:
+        return NewRun(
+            command=self._request.command,
+            who=_user_name(),
+            host=os.uname().nodename,
+            pid=os.getpid(),
+            application_version=application_version(self._request.project),
+            tidegate_version=tidegate_version(),
+            from_revisions=list(before.current),
+        )
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"uid {os.getuid()}"
