@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 from fastapi import FastAPI
 
+from expenses import logs
 from expenses.accounts.api import router as accounts_api
 from expenses.accounts.pages import router as accounts_pages
 from expenses.config import Settings
@@ -19,6 +20,7 @@ from expenses.http import install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.pages import router as ledger_pages
+from expenses.logs import RequestLog
 from expenses.openapi import describe_problems
 from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
@@ -37,6 +39,7 @@ ALEMBIC_CONFIG = "alembic.ini"
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application. Reads the environment unless `settings` are given; opens nothing until it starts."""
     settings = settings or Settings.load()
+    logs.configure(settings.log_format)
     app = FastAPI(
         title="expenses",
         version=version("expenses"),
@@ -60,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(pages)
     site.install(app)
     describe_problems(app)
+    app.add_middleware(RequestLog)  # the outermost, so that it sees every answer
     return app
 
 

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         default="closed", description="Who may create an account on the page"
     )
     secure_cookies: bool = Field(default=True, description="Send the session cookie over HTTPS only")
-    log_format: Literal["json", "console"] = "json"
+    log_format: Literal["json", "console"] = Field(default="json", description="How the log is written")
 
     @classmethod
     def load(cls) -> Self:

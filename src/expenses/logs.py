@@ -1,0 +1,99 @@
+"""What the service writes down while it works: one line a request, and what uvicorn says, on standard output.
+
+Nothing personal: no query string, no address, no name, only paths with ids. Every line of a request carries its
+`request_id`, which is nginx's if it sent one; the record of changes and the answer's `X-Request-ID` have the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "X-Request-ID"
+
+_SOUND_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
+"""What we take over as a request's id; anything else could forge lines of the log."""
+
+_QUIET = frozenset({"/livez", "/readyz", "/health"})
+"""Asked every few seconds by health checks: written down only when the server itself fails."""
+
+_log = structlog.get_logger("expenses")
+
+
+def configure(log_format: str) -> None:
+    """Write lines as `json`, or for eyes as `console`; uvicorn's too, whose own format knows no request id."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if log_format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+    )
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer]
+        )
+    )
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+
+
+class RequestLog:
+    """ASGI middleware: gives every request an id, and writes down how it ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, with the id in a header."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        began = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                _write_down(scope, status, time.perf_counter() - began)
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get(HEADER, "")
+    return given if _SOUND_ID.fullmatch(given) else uuid4().hex
+
+
+def _write_down(scope: Scope, status: int, seconds: float) -> None:
+    if status < 500 and (scope["path"] in _QUIET or scope["path"].startswith("/static/")):
+        return
+    write = _log.error if status == 500 else _log.info
+    write("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))
