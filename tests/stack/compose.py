@@ -133,13 +133,13 @@ class Stack:
         )  # fmt: skip
         return done.stdout.split()
 
-    def _log(self, container: str) -> str:
-        done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
-        return done.stdout + done.stderr
-
     def log(self, service: str) -> str:
-        """Everything the service's containers have written so far."""
-        return "\n".join(self._log(container) for container in self.containers(service))
+        """Everything the service's containers have written so far: what went to stdout, then what went to stderr."""
+        return "\n".join(_log(container) for container in self.containers(service))
+
+    def log_since_start(self, service: str) -> str:
+        """What the service's one container has written since it was last started or restarted."""
+        return _log(self.container(service), "--since", self.inspect(service)["State"]["StartedAt"])
 
     def remove(self) -> None:
         """Remove every container, network and volume of this project, and the folder."""
@@ -153,6 +153,11 @@ class Stack:
             if found.stdout.split():
                 subprocess.run([*removal, *found.stdout.split()], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _log(container: str, *options: str) -> str:
+    done = subprocess.run(["docker", "logs", *options, container], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
 
 
 def write_settings(stack: Stack, **settings: str) -> None:
