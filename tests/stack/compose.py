@@ -121,7 +121,7 @@ class Stack:
 
     def api_log(self) -> str:
         """What all containers of the api have written so far."""
-        logs = [self._log(container) for container in self.containers_or_none("api")]
+        logs = [_log(container) for container in self.containers_or_none("api")]
         return "\n".join(logs)
 
     def containers_or_none(self, service: str) -> list[str]:
