@@ -1,0 +1,58 @@
+"""The verbs that change the schema: run, upgrade, downgrade."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidegate import target as targets
+from tidegate.commands.options import X_ARGUMENTS, run_options, target_options
+from tidegate.output import tell
+
+if TYPE_CHECKING:
+    from tidegate.target import Target
+
+
+@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@target_options
+@run_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD …")
+def run(command: tuple[str, ...], **options: Any) -> None:
+    """Migrate if `RUN_MIGRATIONS` says so, then become CMD. For the entrypoint of a container.
+
+    `RUN_MIGRATIONS` is true/1/yes/on or false/0/no/off in any case; unset is false; anything else is an
+    error (64). If a migration fails, CMD is not started.
+    """
+    from tidegate.start import run as run_verb
+
+    run_verb(command, lambda: targets.find_target(**options))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})  # `-1` and `+1` are revisions
+@target_options
+@run_options
+@X_ARGUMENTS
+@click.argument("revision", default="head")
+def upgrade(revision: str, x_arguments: tuple[str, ...], **options: Any) -> None:
+    """Upgrade the database to REVISION (by default the head), guarded. Nothing to do is a success."""
+    _migrate(targets.find_target(**options), "upgrade", revision, x_arguments)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})  # `-1` and `+1` are revisions
+@target_options
+@run_options
+@X_ARGUMENTS
+@click.argument("revision")
+def downgrade(revision: str, x_arguments: tuple[str, ...], **options: Any) -> None:
+    """Take the database back to REVISION, guarded. What a revision dropped or deleted does not come back."""
+    _migrate(targets.find_target(**options), "downgrade", revision, x_arguments)
+
+
+def _migrate(target: Target, direction: str, revision: str, x_arguments: tuple[str, ...]) -> None:
+    from tidegate.runner import migrate
+
+    command = f"tidegate {direction}" + ("" if revision == "head" else f" {revision}")
+    request = target.request(command, direction=direction, target=revision, x_arguments=x_arguments)
+    after = migrate(request, tell=tell)
+    click.echo(f"{after.state}: the database is at {', '.join(after.current) or 'no revision'}")

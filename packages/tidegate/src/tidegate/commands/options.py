@@ -1,0 +1,61 @@
+"""Options that several verbs share: where the project and its database are, how long to wait, which form of output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidegate import target as targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people or JSON for scripts, on standard output.",
+)
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `find_target` needs in every verb."""
+    for option in (
+        click.option("--database-url", metavar="URL", help="The database (env: TIDEGATE_DATABASE_URL, DATABASE_URL)."),
+        click.option("--name", "-n", "section", default="alembic", show_default=True, help="Section of the file."),
+        click.option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help=f"Alembic's configuration file (env: TIDEGATE_CONFIG). [default: {targets.DEFAULT_CONFIG}]",
+        ),
+        click.option(
+            "--wait-for-db",
+            metavar="TIME",
+            help="Longest wait for the database to come up (env: TIDEGATE_WAIT_FOR_DB). "
+            f"[default: {targets.DEFAULT_WAIT_FOR_DB}]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `find_target` needs beside them in the verbs that migrate."""
+    for option in (
+        click.option(
+            "--lock-wait",
+            metavar="TIME",
+            help=f"Longest wait for another run (env: TIDEGATE_LOCK_WAIT). [default: {targets.DEFAULT_LOCK_WAIT}]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+X_ARGUMENTS = click.option(
+    "-x", "x_arguments", multiple=True, metavar="NAME=VALUE", help="Passed on to `env.py` as Alembic's -x."
+)
