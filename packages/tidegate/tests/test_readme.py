@@ -50,9 +50,12 @@ def test_every_variable_is_listed_with_its_default(readme: str) -> None:
         target.CONFIG_VARIABLE,
         target.WAIT_FOR_DB_VARIABLE,
         target.LOCK_WAIT_VARIABLE,
+        target.BEFORE_VARIABLE,
+        target.BEFORE_TIMEOUT_VARIABLE,
         VERSION,
     }
     assert listed[target.CONFIG_VARIABLE].strip() == target.DEFAULT_CONFIG
     assert listed[target.WAIT_FOR_DB_VARIABLE].strip() == target.DEFAULT_WAIT_FOR_DB
     assert listed[target.LOCK_WAIT_VARIABLE].strip() == target.DEFAULT_LOCK_WAIT
+    assert listed[target.BEFORE_TIMEOUT_VARIABLE].strip() == target.DEFAULT_BEFORE_TIMEOUT
     assert WORKER_VARIABLE not in readme

@@ -70,7 +70,7 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
     from tidegate.project import SECTION, Project, find_toml_file, section_values
     from tidegate.request import Request
     from tidegate.runner import migrate
-    from tidegate.target import as_env_py_expects, read_waits
+    from tidegate.target import BEFORE_VARIABLE, as_env_py_expects, read_waits
     from tidegate.url import VARIABLES, find_database
 
     config = environment.config
@@ -97,5 +97,7 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
         lock_wait_s=waits.for_lock_s,
         x_arguments=tuple(getattr(config.cmd_opts, "x", None) or ()),
         tag=environment.context_opts.get("tag"),
+        before=os.environ.get(BEFORE_VARIABLE) or None,
+        before_timeout_s=waits.for_before_s,
     )
     migrate(request, tell=tell)

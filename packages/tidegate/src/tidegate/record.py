@@ -7,13 +7,14 @@ anything that did not happen; an old image reads there what the newer images did
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import errors
 
 from tidegate.connect import fetch_all, fetch_one
-from tidegate.errors import DatabaseRefused
+from tidegate.errors import DatabaseRefused, LockBusy
 from tidegate.graph import Revision
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS tidegate;
-COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 1.';
+COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 2.';
 CREATE TABLE IF NOT EXISTS tidegate.run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     command text NOT NULL,
@@ -42,7 +43,10 @@ CREATE TABLE IF NOT EXISTS tidegate.run (
     outcome text NOT NULL DEFAULT 'running'
         CHECK (outcome IN ('running', 'succeeded', 'failed', 'interrupted', 'killed')),
     attempts integer NOT NULL DEFAULT 1,
-    error text
+    error text,
+    before_command text,
+    before_exit_code integer,
+    before_ms bigint
 );
 CREATE TABLE IF NOT EXISTS tidegate.revision (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -59,7 +63,20 @@ CREATE TABLE IF NOT EXISTS tidegate.revision (
 GRANT USAGE ON SCHEMA tidegate TO PUBLIC;
 GRANT SELECT ON tidegate.revision TO PUBLIC;
 GRANT SELECT (id, version_table) ON tidegate.run TO PUBLIC;
+-- What a monitoring role needs for `tidegate metrics`; the texts, which may quote values, stay private.
+GRANT SELECT (started_at, finished_at, outcome, attempts) ON tidegate.run TO PUBLIC;
 """
+
+_LAYOUT_2 = """
+ALTER TABLE tidegate.run ADD COLUMN IF NOT EXISTS before_command text,
+    ADD COLUMN IF NOT EXISTS before_exit_code integer, ADD COLUMN IF NOT EXISTS before_ms bigint;
+GRANT SELECT (started_at, finished_at, outcome, attempts) ON tidegate.run TO PUBLIC;
+COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 2.';
+"""
+"""What a record of an earlier version lacks. The columns need no rewrite; readers of an old record do without them."""
+
+LAYOUT_TRIES = 100
+"""How often the record is tried to be brought up to date, 100 ms each: who reads it must not queue behind us."""
 
 
 class NewRun(NamedTuple):
@@ -91,6 +108,9 @@ class Run(NamedTuple):
     outcome: str
     attempts: int
     error: str | None
+    before_command: str | None
+    before_exit_code: int | None
+    before_ms: int | None
 
 
 class Applied(NamedTuple):
@@ -107,25 +127,61 @@ class Applied(NamedTuple):
     duration_ms: int
 
 
+_NEWER = {
+    "before_command": "to_jsonb(run) ->> 'before_command'",
+    "before_exit_code": "(to_jsonb(run) ->> 'before_exit_code')::int",
+    "before_ms": "(to_jsonb(run) ->> 'before_ms')::bigint",
+}
+
+
 def ensure_record(connection: Connection) -> None:
-    """Make the schema and its tables if they are missing. Call it with the migration lock held.
+    """Make the schema and its tables if they are missing, or as they are today. Call it with the lock held.
 
     Raises:
-        DatabaseRefused: The role may not create a schema.
+        DatabaseRefused: The role may not.
+        LockBusy: Somebody has the old record open and does not let go of it.
     """
-    if fetch_one(connection, "SELECT to_regclass('tidegate.revision') IS NOT NULL")[0]:
+    is_there, is_up_to_date = fetch_one(
+        connection,
+        "SELECT to_regclass('tidegate.revision') IS NOT NULL, EXISTS (SELECT FROM pg_attribute "
+        "WHERE attrelid = to_regclass('tidegate.run') AND attname = 'before_ms' AND NOT attisdropped)",
+    )
+    if is_there and is_up_to_date:
         return
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN;" + _TABLES + "COMMIT")
+        _change(connection, _LAYOUT_2 if is_there else _TABLES)
     except errors.InsufficientPrivilege as exc:
-        with connection.cursor() as cursor:
-            cursor.execute("ROLLBACK")
         role, name = fetch_one(connection, "SELECT current_user, current_database()")
+        if is_there:
+            raise DatabaseRefused(
+                f"role `{role}` may not bring the record of migrations up to date: {exc.diag.message_primary}",
+                hint="migrate as the role that owns the tables of the schema `tidegate`",
+            ) from exc
         raise DatabaseRefused(
             f"role `{role}` may not create the schema `tidegate`, where runs are recorded: {exc.diag.message_primary}",
             hint=f'as a superuser: `GRANT CREATE ON DATABASE "{name}" TO "{role}"`',
         ) from exc
+
+
+def _change(connection: Connection, statements: str) -> None:
+    for _ in range(LAYOUT_TRIES):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("BEGIN; SET LOCAL lock_timeout = '100ms';" + statements + "COMMIT")
+        except psycopg2.Error as exc:
+            with connection.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+            if not isinstance(exc, errors.LockNotAvailable):
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    raise LockBusy(
+        "the record of migrations must be brought up to date, but another session has `tidegate.run` open",
+        hint="end that session (`pg_locks` names it), or repeat the command when it is done",
+        holder_pid=None,
+        waited_s=LAYOUT_TRIES * 0.15,
+    )
 
 
 def begin_run(connection: Connection, run: NewRun) -> int:
@@ -165,6 +221,21 @@ def finish_run(connection: Connection, run_id: int, ending: Ending) -> None:
         )
 
 
+def begin_before(connection: Connection, run_id: int, command: str) -> None:
+    """Write down that the command before the run was started."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE tidegate.run SET before_command = %s WHERE id = %s", (command, run_id))
+
+
+def finish_before(connection: Connection, run_id: int, exit_code: int, duration_ms: int) -> None:
+    """Write down how it ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tidegate.run SET before_exit_code = %s, before_ms = %s WHERE id = %s",
+            (exit_code, duration_ms, run_id),
+        )
+
+
 def recorded_revisions(connection: Connection) -> dict[str, Revision]:
     """Every revision that was ever applied through tidegate, as it was when last applied; empty without a record."""
     rows = _rows(
@@ -175,11 +246,16 @@ def recorded_revisions(connection: Connection) -> dict[str, Revision]:
     return {id_: Revision(id=id_, parents=tuple(parents), phase=phase) for id_, parents, phase in rows}
 
 
-def runs(connection: Connection, limit: int) -> list[Run]:
-    """The newest runs, newest first; none without a record."""
-    columns = ", ".join(Run._fields)
-    query = f"SELECT {columns} FROM tidegate.run ORDER BY id DESC LIMIT %s"  # noqa: S608 - names of our own
-    return [Run(*row) for row in _rows(connection, query, (limit,))]
+def runs(
+    connection: Connection, limit: int, *, condition: str = "true", arguments: tuple[object, ...] = ()
+) -> list[Run]:
+    """The newest runs of which the condition is true, newest first; none without a record.
+
+    The newer columns are read through `to_jsonb`, so that a record of an earlier version is one too.
+    """
+    columns = ", ".join(_NEWER.get(name, f"run.{name}") for name in Run._fields)
+    query = f"SELECT {columns} FROM tidegate.run WHERE {condition} ORDER BY run.id DESC LIMIT %s"  # noqa: S608 - names of our own
+    return [Run(*row) for row in _rows(connection, query, (*arguments, limit))]
 
 
 def steps(connection: Connection, run_ids: list[int]) -> list[Applied]:

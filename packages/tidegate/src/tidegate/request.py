@@ -37,6 +37,11 @@ class Request(NamedTuple):
     """The URL `sqlalchemy.url` is set to for `env.py`; nothing leaves it as it is."""
     x_arguments: tuple[str, ...] = ()
     tag: str | None = None
+    before: str | None = None
+    """A shell command that must succeed before the first statement."""
+    before_timeout_s: float = 3600.0
+    is_confirmed: bool = False
+    """Whether the operator said yes to a downgrade that loses data."""
 
 
 def spelled_out(request: Request, graph: Graph) -> Request:

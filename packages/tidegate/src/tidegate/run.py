@@ -9,6 +9,7 @@ import sys
 import psycopg2
 
 from tidegate import failure
+from tidegate.before import run_before
 from tidegate.connect import backend_pid, connected, refuse_pooler
 from tidegate.errors import MigrationFailed
 from tidegate.lock import acquire, wait_for_fence
@@ -72,6 +73,8 @@ class Run:
         account = Account()
         supervisor = Supervisor(self._control, tell=self._tell, signals=self._signals)
         try:
+            if self._request.before is not None:
+                run_before(self._control, run_id, self._request, tell=self._tell, signals=self._signals)
             account = supervisor.run(self._order(run_id))
             after = self._verified(account)
             failure.raise_for(account, self._request, before=before, after=after, signum=self._signals.received)

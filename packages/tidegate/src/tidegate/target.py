@@ -19,10 +19,13 @@ CONFIG_VARIABLE = "TIDEGATE_CONFIG"
 ALEMBIC_VARIABLE = "ALEMBIC_CONFIG"
 WAIT_FOR_DB_VARIABLE = "TIDEGATE_WAIT_FOR_DB"
 LOCK_WAIT_VARIABLE = "TIDEGATE_LOCK_WAIT"
+BEFORE_VARIABLE = "TIDEGATE_BEFORE"
+BEFORE_TIMEOUT_VARIABLE = "TIDEGATE_BEFORE_TIMEOUT"
 
 DEFAULT_CONFIG = "alembic.ini"
 DEFAULT_WAIT_FOR_DB = "60s"
 DEFAULT_LOCK_WAIT = "10m"
+DEFAULT_BEFORE_TIMEOUT = "1h"
 
 
 class Waits(NamedTuple):
@@ -30,6 +33,7 @@ class Waits(NamedTuple):
 
     for_db_s: float
     for_lock_s: float
+    for_before_s: float
 
 
 class Target(NamedTuple):
@@ -38,9 +42,17 @@ class Target(NamedTuple):
     project: Project
     database: Database
     waits: Waits
+    before: str | None = None
+    """A shell command that must succeed before a run's first statement."""
 
     def request(
-        self, command: str, *, direction: str = "upgrade", target: str = "head", x_arguments: tuple[str, ...] = ()
+        self,
+        command: str,
+        *,
+        direction: str = "upgrade",
+        target: str = "head",
+        x_arguments: tuple[str, ...] = (),
+        is_confirmed: bool = False,
     ) -> Request:
         """A run on this target."""
         from tidegate.request import Request
@@ -55,6 +67,9 @@ class Target(NamedTuple):
             wait_for_db_s=self.waits.for_db_s,
             lock_wait_s=self.waits.for_lock_s,
             x_arguments=x_arguments,
+            before=self.before,
+            before_timeout_s=self.waits.for_before_s,
+            is_confirmed=is_confirmed,
         )
 
 
@@ -64,6 +79,9 @@ def find_target(
     database_url: str | None = None,
     wait_for_db: str | None = None,
     lock_wait: str | None = None,
+    *,
+    before: str | None = None,
+    before_timeout: str | None = None,
 ) -> Target:
     """The target that these options and the environment name.
 
@@ -73,14 +91,25 @@ def find_target(
     from_environ = os.environ.get(CONFIG_VARIABLE) or os.environ.get(ALEMBIC_VARIABLE)
     project = read_project(config or from_environ or DEFAULT_CONFIG, section)
     database = find_database(database_url, os.environ, project.sqlalchemy_url)
-    return Target(project, database, read_waits(os.environ, wait_for_db, lock_wait))
+    waits = read_waits(os.environ, wait_for_db, lock_wait, before_timeout)
+    return Target(project, database, waits, before or os.environ.get(BEFORE_VARIABLE) or None)
 
 
-def read_waits(environ: Mapping[str, str], wait_for_db: str | None = None, lock_wait: str | None = None) -> Waits:
+def read_waits(
+    environ: Mapping[str, str],
+    wait_for_db: str | None = None,
+    lock_wait: str | None = None,
+    before_timeout: str | None = None,
+) -> Waits:
     """How long to wait: the options, then the environment, then the defaults."""
     for_db = wait_for_db or environ.get(WAIT_FOR_DB_VARIABLE) or DEFAULT_WAIT_FOR_DB
     for_lock = lock_wait or environ.get(LOCK_WAIT_VARIABLE) or DEFAULT_LOCK_WAIT
-    return Waits(parse_duration(for_db, "--wait-for-db"), parse_duration(for_lock, "--lock-wait"))
+    for_before = before_timeout or environ.get(BEFORE_TIMEOUT_VARIABLE) or DEFAULT_BEFORE_TIMEOUT
+    return Waits(
+        parse_duration(for_db, "--wait-for-db"),
+        parse_duration(for_lock, "--lock-wait"),
+        parse_duration(for_before, "--before-timeout"),
+    )
 
 
 def as_env_py_expects(url: str, ini_url: str | None) -> str:

@@ -51,6 +51,19 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="TIME",
             help=f"Longest wait for another run (env: TIDEGATE_LOCK_WAIT). [default: {targets.DEFAULT_LOCK_WAIT}]",
         ),
+        click.option(
+            "--before-timeout",
+            metavar="TIME",
+            help="Longest time for that command (env: TIDEGATE_BEFORE_TIMEOUT). "
+            f"[default: {targets.DEFAULT_BEFORE_TIMEOUT}]",
+        ),
+        click.option(
+            "--before",
+            metavar="CMD",
+            help="A shell command, such as a backup, that must succeed before the first statement. It runs only if "
+            "there is something to do, and gets the database as PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE "
+            "(env: TIDEGATE_BEFORE).",
+        ),
     ):
         command = option(command)
     return command

@@ -1,0 +1,165 @@
+"""`--before CMD`: a command, usually a backup, that must succeed before the first statement of a run.
+
+It runs with the migration lock held and behind the second look, so exactly once for each run that has
+something to do. The database reaches it as libpq's environment variables, never in its arguments, which
+every user of the machine can read.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+
+import psycopg2
+
+from tidegate.connect import fetch_one
+from tidegate.duration import show_duration
+from tidegate.errors import Interrupted, MigrationFailed
+from tidegate.record import begin_before, finish_before
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.request import Request
+    from tidegate.signals import Signals
+    from tidegate.url import Database
+
+TICK_S = 0.1
+"""How soon a signal or the end of the time is acted on."""
+
+PING_EVERY_S = 1.0
+"""How soon the loss of the control connection, and with it of the lock, is noticed."""
+
+GRACE_S = 10.0
+"""How long the command gets after SIGTERM, before SIGKILL. The time in which `docker stop` loses its patience."""
+
+_VARIABLES = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "channel_binding": "PGCHANNELBINDING",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "gssencmode": "PGGSSENCMODE",
+    "krbsrvname": "PGKRBSRVNAME",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+    "options": "PGOPTIONS",
+    "passfile": "PGPASSFILE",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
+    "service": "PGSERVICE",
+    "sslcert": "PGSSLCERT",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslkey": "PGSSLKEY",
+    "sslmode": "PGSSLMODE",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslsni": "PGSSLSNI",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}
+"""libpq's variable for each part of a URL. Source: PostgreSQL manual, "Environment Variables" of libpq."""
+
+
+def run_before(
+    control: Connection, run_id: int, request: Request, *, tell: Callable[[str], None], signals: Signals
+) -> None:
+    """Run the request's command to its success, and write down how it ended.
+
+    Raises:
+        MigrationFailed: It failed, took too long, or the lock was lost meanwhile. Nothing was changed.
+        Interrupted: A signal came. The command was ended.
+    """
+    command = request.database.redact(request.before or "")
+    begin_before(control, run_id, command)
+    tell(f"before the migration: `{command}`")
+    began = time.monotonic()
+    process = _start(request)
+    try:
+        why = _follow(process, control, began + request.before_timeout_s, signals)
+    except BaseException:
+        _end(process)
+        raise
+    if why is not None:
+        _end(process)
+    took = time.monotonic() - began
+    code = process.returncode if process.returncode >= 0 else 128 - process.returncode  # as a shell counts signals
+    with suppress(psycopg2.Error):  # the lock's connection is gone: the run's end is written through another one
+        finish_before(control, run_id, code, round(took * 1000))
+    if why is None and code == 0:
+        tell(f"    succeeded in {show_duration(took)}")
+        return
+    if why is None:
+        why = f"`--before` failed with exit code {code} after {show_duration(took)}"
+    if signals.received is not None:
+        raise Interrupted(signals.received, f"{why}; nothing was changed", hint=_again(request))
+    raise MigrationFailed(f"{why}; nothing was changed\n  command: `{command}`", hint=_again(request))
+
+
+def libpq_environment(database: Database) -> dict[str, str]:
+    """The database as the variables that `pg_dump`, `psql` and everything else of libpq understand."""
+    return {_VARIABLES[name]: value for name, value in database.libpq_arguments().items() if name in _VARIABLES}
+
+
+def _start(request: Request) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["/bin/sh", "-c", request.before or ""],
+        env=os.environ | libpq_environment(request.database),
+        stdin=subprocess.DEVNULL,
+        stdout=2,  # our stdout is for the result
+        start_new_session=True,  # a group of its own, which can be ended as a whole
+    )
+
+
+def _follow(process: subprocess.Popen[bytes], control: Connection, deadline: float, signals: Signals) -> str | None:
+    """Stay until it has ended, or say why it must end now."""
+    pinged = time.monotonic()
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TICK_S)
+            return None
+        now = time.monotonic()
+        if signals.received is not None:
+            return f"stopped by {signal.Signals(signals.received).name} while `--before` ran, which was ended"
+        if now >= deadline:
+            return "`--before` took longer than `--before-timeout` allows, and was ended"
+        if now - pinged >= PING_EVERY_S:
+            pinged = now
+            try:
+                fetch_one(control, "SELECT 1")
+            except psycopg2.Error:
+                return "the connection that held the migration lock was lost while `--before` ran, which was ended"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the command and all it started in its group."""
+    group, deadline = process.pid, time.monotonic() + GRACE_S
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+        while time.monotonic() < deadline and _lives(process, group):
+            time.sleep(0.02)
+        os.killpg(group, signal.SIGKILL)
+    process.wait()
+
+
+def _lives(process: subprocess.Popen[bytes], group: int) -> bool:
+    if process.poll() is not None:
+        with suppress(ChildProcessError):  # as process 1 of a container we inherit its children, and bury them
+            os.waitpid(-group, os.WNOHANG)
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _again(request: Request) -> str:
+    return f"see what the command wrote above, then run `{request.command}` again"
