@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5
 """For one attempt; a packet that a firewall drops must not eat the whole wait."""
 
+PROBE_TIMEOUT_S = 0.5
+"""The least that the question gets why an attempt failed; else it gets what the attempt has left of its time."""
+
 RETRY_INTERVAL_S = 0.25
 """Between attempts: short, since every start of a stack waits here, and an attempt is cheap."""
 
@@ -40,8 +43,8 @@ too, and libpq does not tell the one from the other."""
 READ_ONLY = "25006"
 """SQLSTATE: this transaction may only read, as on a standby."""
 
-_KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-"""A vanished server is noticed within 15 s; seconds, and milliseconds for the last."""
+_KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 8_000}
+"""A vanished server is noticed within 15 s, within 8 s when it is being asked; seconds, milliseconds for the last."""
 
 POOLER_PROBES = 5
 """How often two connections are compared. On an idle transaction pooler the first comparison tells."""
@@ -64,11 +67,13 @@ def connect(database: Database, *, purpose: str = "look") -> Connection:
         DatabaseRefused: It is up and refuses these credentials or has no such database.
     """
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S} | _KEEPALIVES | database.libpq_arguments()
+    began = time.monotonic()
     try:
         connection: Connection = psycopg2.connect(**arguments, application_name=application_name(purpose))
     except (psycopg2.OperationalError, psycopg2.ProgrammingError) as exc:
         said = database.redact(" ".join(str(exc).split()))
-        answer = None if isinstance(exc, psycopg2.ProgrammingError) else _answer_or_none(database)
+        left = max(PROBE_TIMEOUT_S, CONNECT_TIMEOUT_S - (time.monotonic() - began))
+        answer = None if isinstance(exc, psycopg2.ProgrammingError) else _answer_or_none(database, left)
         if isinstance(exc, psycopg2.ProgrammingError) or (answer is not None and answer not in _NOT_UP_YET):
             raise DatabaseRefused(
                 f"the database at {database} refuses: {said}",
@@ -207,14 +212,14 @@ def application_name(purpose: str) -> str:
     return f"tidegate {purpose} {os.uname().nodename[:36]}/{os.getpid()}"
 
 
-def _answer_or_none(database: Database) -> str | None:
+def _answer_or_none(database: Database, timeout_s: float) -> str | None:
     try:
-        return _answer(database)
+        return _answer(database, timeout_s)
     except (OSError, ValueError, struct.error):
         return None
 
 
-def _answer(database: Database) -> str | None:
+def _answer(database: Database, timeout_s: float) -> str | None:
     """What the server says to a first packet: a SQLSTATE, `ASKED_FOR_PASSWORD`, `WELCOME`, or nothing.
 
     Source: PostgreSQL manual, "Message Formats": StartupMessage; ErrorResponse, whose field `C` is the
@@ -223,7 +228,7 @@ def _answer(database: Database) -> str | None:
     arguments = database.libpq_arguments()
     fields = {"user": arguments.get("user", "postgres"), "database": arguments.get("dbname", "postgres")}
     body = b"".join(f"{name}\0{value}\0".encode() for name, value in fields.items()) + b"\0"
-    with _open_socket(arguments) as server:
+    with _open_socket(arguments, timeout_s) as server:
         server.sendall(struct.pack("!ii", len(body) + 8, 196608) + body)
         reply = server.recv(8192)
         if reply[:9] == _AUTHENTICATION_OK:
@@ -236,11 +241,11 @@ def _answer(database: Database) -> str | None:
     return ASKED_FOR_PASSWORD if reply[:1] == b"R" else WELCOME
 
 
-def _open_socket(arguments: dict[str, str]) -> socket.socket:
+def _open_socket(arguments: dict[str, str], timeout_s: float) -> socket.socket:
     host, port = arguments.get("host", "/var/run/postgresql").split(",")[0], arguments.get("port", "5432").split(",")[0]
     if host.startswith("/"):
         local = socket.socket(socket.AF_UNIX)
-        local.settimeout(CONNECT_TIMEOUT_S)
+        local.settimeout(timeout_s)
         local.connect(f"{host}/.s.PGSQL.{port}")
         return local
-    return socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S)
+    return socket.create_connection((host, int(port)), timeout=timeout_s)

@@ -62,6 +62,25 @@ def raise_for(account: Account, request: Request, *, before: Judgement, after: J
     )
 
 
+def unverified(account: Account, request: Request, exc: Exception, *, signum: int | None) -> TidegateError:
+    """The run ended and nobody can say where the database is: it is not reachable any more."""
+    why = "the connection that held the migration lock was lost" if account.lost_control else "the worker ended"
+    if account.error is not None:
+        why = str(account.error["message"])
+    done = f"; `{account.applied[-1]}` was the last that was reported as done" if account.applied else ""
+    message = request.database.redact(
+        f"{why}, and where the database is now could not be seen: {exc}\n"
+        f"  database:  at a revision boundary, unless the revision commits by itself{done}"
+    )
+    hint = (
+        f"when the database answers, `tidegate status` says where it is; then run `{request.command}` again: "
+        "it waits for anything that is left on the server"
+    )
+    if signum is not None:
+        return Interrupted(signum, f"stopped by {signal.Signals(signum).name}; {message}", hint=hint)
+    return MigrationFailed(message, hint=hint)
+
+
 def _reached(account: Account, request: Request, after: Judgement) -> bool:
     if request.direction == "downgrade":
         return not set(account.plan) & set(after.current)

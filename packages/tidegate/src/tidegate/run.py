@@ -11,7 +11,8 @@ import psycopg2
 from tidegate import failure
 from tidegate.before import run_before
 from tidegate.connect import backend_pid, connected, refuse_pooler
-from tidegate.errors import MigrationFailed
+from tidegate.errors import DatabaseRefused, DatabaseUnreachable
+from tidegate.keepalive import watch_client
 from tidegate.lock import acquire, wait_for_fence
 from tidegate.look import look
 from tidegate.order import Order
@@ -44,6 +45,7 @@ class Run:
         self._tell = tell
         self._signals = signals
         self._is_pooled = False
+        self._is_out_of_reach = False
 
     def execute(self) -> Judgement:
         """The state after it; another run may have done the work while this one waited.
@@ -52,6 +54,7 @@ class Run:
             TidegateError: As its subclasses say.
         """
         self._is_pooled = refuse_pooler(self._control, self._request.database)
+        watch_client(self._control)
         held = acquire(
             self._control,
             wait_s=self._request.lock_wait_s,
@@ -92,16 +95,19 @@ class Run:
 
     def _verified(self, account: Account) -> Judgement:
         """What a fresh connection sees, once nothing of the worker is left on the server."""
-        table = self._request.project.version_table or account.version_table
+        table = account.version_table or self._request.project.version_table
         try:
             with connected(self._request.database, wait_s=10, purpose="verify") as fresh:
                 wait_for_fence(fresh)
                 return look(fresh, self._graph, table)
-        except psycopg2.Error as exc:
-            raise MigrationFailed(f"the end of the run could not be verified: {exc}") from exc
+        except (psycopg2.Error, DatabaseUnreachable, DatabaseRefused) as exc:
+            self._is_out_of_reach = True
+            raise failure.unverified(account, self._request, exc, signum=self._signals.received) from exc
 
     def _finish(self, run_id: int, account: Account, *, outcome: str, error: str | None) -> None:
-        """Write the end down, on a new connection if the control connection is gone."""
+        """Write the end down, on a new connection; where none is to be had, the next run notes how this one ended."""
+        if self._is_out_of_reach:
+            return
         try:
             with connected(self._request.database, wait_s=5, purpose="record") as connection:
                 at = look(connection, self._graph, self._request.project.version_table or account.version_table)
