@@ -10,6 +10,7 @@ import pytest
 
 from tidegate import commands, errors, target
 from tidegate.order import VARIABLE as WORKER_VARIABLE
+from tidegate.start import HEALTH_PORT_VARIABLE
 from tidegate.state import EXIT_CODES, MEANING
 from tidegate.switch import VARIABLE as SWITCH
 from tidegate.url import VARIABLES
@@ -52,6 +53,7 @@ def test_every_variable_is_listed_with_its_default(readme: str) -> None:
         target.LOCK_WAIT_VARIABLE,
         target.BEFORE_VARIABLE,
         target.BEFORE_TIMEOUT_VARIABLE,
+        HEALTH_PORT_VARIABLE,
         VERSION,
     }
     assert listed[target.CONFIG_VARIABLE].strip() == target.DEFAULT_CONFIG

@@ -37,13 +37,21 @@ class Run:
     """One run on one control connection, from the lock to the record of how it ended."""
 
     def __init__(
-        self, request: Request, graph: Graph, control: Connection, *, tell: Callable[[str], None], signals: Signals
+        self,
+        request: Request,
+        graph: Graph,
+        control: Connection,
+        *,
+        tell: Callable[[str], None],
+        signals: Signals,
+        enter: Callable[..., None] = lambda *_: None,
     ) -> None:
         self._request = request
         self._graph = graph
         self._control = control
         self._tell = tell
         self._signals = signals
+        self._enter = enter
         self._is_pooled = False
         self._is_out_of_reach = False
 
@@ -55,6 +63,7 @@ class Run:
         """
         self._is_pooled = refuse_pooler(self._control, self._request.database)
         watch_client(self._control)
+        self._enter("waiting for the lock")
         held = acquire(
             self._control,
             wait_s=self._request.lock_wait_s,
@@ -77,8 +86,11 @@ class Run:
         supervisor = Supervisor(self._control, tell=self._tell, signals=self._signals)
         try:
             if self._request.before is not None:
+                self._enter("running the command before the migration")
                 run_before(self._control, run_id, self._request, tell=self._tell, signals=self._signals)
+            self._enter("migrating", lambda: _at_work(supervisor.account))
             account = supervisor.run(self._order(run_id))
+            self._enter("verifying")
             after = self._verified(account)
             failure.raise_for(account, self._request, before=before, after=after, signum=self._signals.received)
         except BaseException as exc:
@@ -147,6 +159,11 @@ class Run:
             tidegate_version=tidegate_version(),
             from_revisions=list(before.current),
         )
+
+
+def _at_work(account: Account) -> str | None:
+    """The revision that the worker has reached, as far as it told."""
+    return next((id_ for id_ in account.plan if id_ not in account.applied), None)
 
 
 def _user_name() -> str:

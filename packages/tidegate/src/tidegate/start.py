@@ -18,23 +18,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn
 
+    from tidegate.health import HealthPort
     from tidegate.target import Target
 
 
-def run(command: Sequence[str], find_target: Callable[[], Target]) -> NoReturn:
+HEALTH_PORT_VARIABLE = "TIDEGATE_HEALTH_PORT"
+
+
+def run(command: Sequence[str], find_target: Callable[[], Target], health_port: str | None = None) -> NoReturn:
     """Migrate if the operator says so, then replace this process by the command.
+
+    Args:
+        health_port: Where to answer probes meanwhile; by default what `TIDEGATE_HEALTH_PORT` says.
 
     Raises:
         TidegateError: As `migrate` does; the command is not started then.
-        UsageError: `RUN_MIGRATIONS` is no boolean, or there is no such command.
+        UsageError: `RUN_MIGRATIONS` is no boolean, the port is none, or there is no such command.
     """
     if not command:
         raise UsageError("no command to run", hint="`tidegate run -- uvicorn main:app`")
     wanted = migrations_wanted(os.environ)
     if not _is_there(command[0]):
         raise UsageError(f"there is no command `{command[0]}`", hint="write the command behind `--`")
+    port = _port(health_port or os.environ.get(HEALTH_PORT_VARIABLE) or "")
     if wanted:
-        _migrate(find_target())
+        _migrate(find_target(), port)
     else:
         tell(f"Skipping migrations ({VARIABLE}=false)")
     for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these two, and what is ignored stays so in the command
@@ -51,8 +59,31 @@ def _is_there(program: str) -> bool:
     return any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
 
 
-def _migrate(target: Target) -> None:
+def _port(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise UsageError(f"the health port is `{text}`, which is no port", hint="write a number from 1 to 65535")
+    return int(text)
+
+
+def _migrate(target: Target, port: int | None) -> None:
     from tidegate.runner import migrate
 
-    after = migrate(target.request("tidegate run"), tell=tell)
+    ports: list[HealthPort] = []
+
+    def enter(phase: str, revision: Callable[[], str | None] = lambda: None) -> None:
+        """Opens the port: a start that neither waits nor migrates never comes here, and pays nothing."""
+        if port is not None and not ports:
+            from tidegate.health import HealthPort
+
+            ports.append(HealthPort(port, tell))
+        for health in ports:
+            health.enter(phase, revision)
+
+    try:
+        after = migrate(target.request("tidegate run"), tell=tell, enter=enter)
+    finally:
+        for health in ports:
+            health.close()
     tell(f"the schema is {after.state} at `{', '.join(after.current) or 'no revision'}`")

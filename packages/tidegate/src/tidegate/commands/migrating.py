@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @target_options
 @run_options
+@click.option(
+    "--health-port",
+    metavar="PORT",
+    help="While waiting or migrating, answer probes here: 200 on `/livez` and `/health`, 503 on everything else; free "
+    "again before CMD starts (env: TIDEGATE_HEALTH_PORT).",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD …")
-def run(command: tuple[str, ...], **options: Any) -> None:
+def run(command: tuple[str, ...], health_port: str | None, **options: Any) -> None:
     """Migrate if `RUN_MIGRATIONS` says so, then become CMD. For the entrypoint of a container.
 
     `RUN_MIGRATIONS` is true/1/yes/on or false/0/no/off in any case; unset is false; anything else is an
@@ -26,7 +32,7 @@ def run(command: tuple[str, ...], **options: Any) -> None:
     """
     from tidegate.start import run as run_verb
 
-    run_verb(command, lambda: targets.find_target(**options))
+    run_verb(command, lambda: targets.find_target(**options), health_port)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})  # `-1` and `+1` are revisions
