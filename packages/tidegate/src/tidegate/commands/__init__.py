@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from tidegate.commands.foretelling import plan
 from tidegate.commands.looking import history, status, wait
 from tidegate.commands.migrating import downgrade, run, upgrade
 from tidegate.errors import UsageError
@@ -17,6 +18,7 @@ VERBS = (
     run,
     upgrade,
     downgrade,
+    plan,
     status,
     wait,
     history,

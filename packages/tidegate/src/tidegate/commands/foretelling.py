@@ -1,0 +1,33 @@
+"""The verbs that say beforehand what a run would do: check, plan."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from tidegate import target as targets
+from tidegate.commands.options import FORMAT, X_ARGUMENTS, target_options
+
+_NO_DATABASE = "postgresql://nowhere/nowhere"
+"""Stands in for the URL when no database is needed."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True})  # `+1` is a revision
+@target_options
+@FORMAT
+@X_ARGUMENTS
+@click.option("--from", "start", metavar="REV", help="Plan from this revision, or from `base`; needs no database.")
+@click.argument("revision", default="head")
+def plan(form: str, x_arguments: tuple[str, ...], start: str | None, revision: str, **options: Any) -> None:
+    """Show the SQL of the pending revisions up to REVISION (by default the head) and what it locks. Executes nothing.
+
+    Revisions that ask the database something cannot be rendered; for them it says so and what their file names.
+    """
+    from tidegate import plan as plan_verb
+
+    if start is not None:
+        options["database_url"] = _NO_DATABASE
+    made = plan_verb.make_plan(targets.find_target(**options), revision, start, x_arguments)
+    click.echo(json.dumps(made.as_json(), indent=2) if form == "json" else made.as_text())
