@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ import psycopg2
 import pytest
 from conftest import MAJORS
 from projects import Project, until
+from tools.postgres import debian_bin_dir, temporary_cluster
 
 from tidegate.effects import read_statements
 from tidegate.index import (
@@ -23,7 +26,8 @@ from tidegate.index import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 CREATE = "CREATE INDEX CONCURRENTLY"
 
@@ -34,6 +38,9 @@ CREATE TABLE orders (
 ALTER TABLE orders DROP COLUMN dropped;
 ALTER TABLE orders ADD COLUMN late int
 """
+
+SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM elsewhere")
+"""A transaction that every build has to wait for, though it never looks at the table."""
 
 SAME = [
     ("i ON orders (email)", "i ON orders (email)"),
@@ -78,7 +85,7 @@ UNIQUE = [
 ]
 
 
-def judge(project: Project, sql: str, *, search_path: str | None = None) -> Verdict:
+def judge(project: Project, sql: str, *, search_path: Iterable[str] = ()) -> Verdict:
     (statement,) = read_statements(sql) or ()
     assert statement.new_index is not None
     with project.connection() as connection:
@@ -117,6 +124,17 @@ def at_work(project: Project, sql: str) -> Iterator[int]:
             connection.cancel()
             thread.join()
         connection.close()
+
+
+@contextmanager
+def as_owner(project: Project) -> Iterator[Project]:
+    """The same database for a role that owns `orders` and has no other rights."""
+    role = f"{project.url.rpartition('/')[2]}_owner"
+    project.query(f"CREATE ROLE {role} LOGIN; ALTER TABLE orders OWNER TO {role}")
+    try:
+        yield Project(project.folder, project.url.replace("//postgres@", f"//{role}@"))
+    finally:
+        project.query(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def leave_invalid(project: Project, name: str = "i", table: str = "orders") -> None:
@@ -232,27 +250,21 @@ def test_table_is_found_as_the_worker_finds_it(project: Project) -> None:
     project.query("CREATE SCHEMA tenant; CREATE TABLE tenant.orders (id int, note text)")
     sql = f"{CREATE} i ON orders (lower(note))"
     assert judge(project, sql).action == "refuse"
-    assert judge(project, sql, search_path='"$user", tenant, public').action == "build"
+    assert judge(project, sql, search_path=["Nobody's", "tenant", "public"]).action == "build"
     project.query("CREATE INDEX i ON tenant.orders (lower(note))")
-    assert judge(project, sql, search_path="tenant").action == "skip"
-    assert judge(project, f"{CREATE} i ON public.orders (lower(note))", search_path="tenant").action == "refuse"
+    assert judge(project, sql, search_path=["tenant"]).action == "skip"
+    assert judge(project, f"{CREATE} i ON public.orders (lower(note))", search_path=["tenant"]).action == "refuse"
 
 
 def test_without_the_right_to_make_temporary_tables_a_doubt_is_refused(project: Project) -> None:
-    database = project.url.rpartition("/")[2]
-    project.query(f"REVOKE TEMPORARY ON DATABASE {database} FROM public")
-    project.query(f"CREATE ROLE {database}_owner LOGIN")
-    project.query(f"{TABLE}; ALTER TABLE orders OWNER TO {database}_owner")
-    project.query("CREATE INDEX i ON orders (lower(email))")
-    owner = Project(project.folder, project.url.replace("//postgres@", f"//{database}_owner@"))
-    try:
+    project.query(f"REVOKE TEMPORARY ON DATABASE {project.url.rpartition('/')[2]} FROM public")
+    project.query(f"{TABLE}; CREATE INDEX i ON orders (lower(email))")
+    with as_owner(project) as owner:
         assert judge(owner, f"{CREATE} i ON orders ((lower(email::text)))").action == "skip"
         verdict = judge(owner, f"{CREATE} i ON orders (lower(email))")
-        assert verdict.action == "refuse"
-        assert "could not be compared with the one that is wanted: permission denied to create temp" in verdict.reason
-        assert "GRANT TEMPORARY" in verdict.hint
-    finally:
-        project.query(f"DROP OWNED BY {database}_owner; DROP ROLE {database}_owner")
+    assert verdict.action == "refuse"
+    assert "could not be compared with the one that is wanted: permission denied to create temp" in verdict.reason
+    assert "GRANT TEMPORARY" in verdict.hint
 
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
@@ -275,21 +287,22 @@ def test_partitioned_tables_get_no_order_that_postgresql_refuses(project: Projec
 def test_build_tells_whom_it_waits_for_and_is_left_alone_while_it_does(project: Project) -> None:
     project.query(TABLE)
     project.query("CREATE TABLE elsewhere (id int)")
-    reader = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM elsewhere")
-    with project.connection() as connection, transaction(project, *reader) as older:
+    with project.connection() as connection, transaction(project, *SNAPSHOT) as older:
         with at_work(project, f"{CREATE} i ON orders (id)") as pid:
             progress = until(lambda: (p := build_progress(connection, pid)) and p.locker and p, what="it waits")
             verdict = judge(project, f"{CREATE} i ON orders (id)")
             snapshots = old_snapshots(connection, 0, except_pids=[pid])
             older.rollback()
         assert build_progress(connection, pid) is None
-    reader_pid = progress.locker.pid
-    assert (progress.phase, progress.waited_for, progress.waiting_for) == ("waiting for old snapshots", 0, 1)
-    assert str(progress).startswith(f"waiting for older transactions 0/1, now pid {reader_pid} (`psql`, open for 0.")
-    assert str(progress).endswith("s): SELECT count(*) FROM elsewhere")
+    assert progress.phase == "waiting for old snapshots"
+    assert re.fullmatch(
+        r"waiting for older transactions \d/\d, now pid \d+ \(`psql`, open for \d\.\d\d s\): "
+        r"SELECT count\(\*\) FROM elsewhere",
+        str(progress),
+    )
     assert verdict.action == "wait"
     assert f"`public.i` is being built by pid {pid} (`builder`), waiting for older transactions" in verdict.reason
-    assert [snapshot.pid for snapshot in snapshots] == [reader_pid]
+    assert [snapshot.pid for snapshot in snapshots] == [progress.locker.pid]
     assert is_valid(project, "i")
 
 
@@ -355,6 +368,39 @@ def test_drop_and_detach_that_were_cut_off_are_taken_up_again(project: Project) 
         assert finish == "ALTER TABLE public.p DETACH PARTITION public.p1 FINALIZE"
         connection.cursor().execute(finish)
         assert pending_detach(connection, ("public", "p1")) is None
+
+
+def test_build_by_another_role_is_left_alone_though_its_progress_is_hidden(project: Project) -> None:
+    project.query(f"{TABLE}; CREATE TABLE elsewhere (id int)")
+    with (
+        as_owner(project) as owner,
+        owner.connection() as connection,
+        transaction(project, *SNAPSHOT) as older,
+        at_work(project, f"{CREATE} i ON orders (id)") as pid,
+    ):
+        until(lambda: project.query("SELECT 1 FROM pg_class WHERE relname = 'i'"), what="it stands, INVALID")
+        assert build_progress(connection, pid) is None
+        verdict = judge(owner, f"{CREATE} i ON orders (id)")
+        older.rollback()
+    assert verdict == Verdict("wait", reason=f"`public.i` is being built by pid {pid} (`builder`)")
+
+
+@pytest.mark.parametrize("program", [None, debian_bin_dir()], ids=MAJORS)
+def test_prepared_transaction_that_a_build_waits_for_is_named(program: Path | None, tmp_path: Path) -> None:
+    with temporary_cluster(program, max_prepared_transactions="3") as cluster:
+        project = Project(tmp_path, cluster.url)
+        project.query(TABLE)
+        with transaction(project, "INSERT INTO orders (id) VALUES (1)", "PREPARE TRANSACTION 'forgotten'"):
+            pass
+        with project.connection() as connection, at_work(project, f"{CREATE} i ON orders (id)") as pid:
+            progress = until(lambda: (p := build_progress(connection, pid)) and p.locker and p, what="it waits")
+            snapshots = old_snapshots(connection, 0, except_pids=[pid])
+            project.query("ROLLBACK PREPARED 'forgotten'")
+        assert str(progress).startswith(
+            "waiting for writers before the build 0/1, now the prepared transaction `forgotten` (since 0."
+        )
+        assert [(one.pid, one.name) for one in snapshots] == [(None, "forgotten")]
+    shutil.rmtree(cluster.folder)
 
 
 def test_table_held_exclusively_is_looked_at_later(project: Project) -> None:

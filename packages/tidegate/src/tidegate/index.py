@@ -26,6 +26,8 @@ from tidegate.index_progress import BuildProgress, OpenTransaction, build_progre
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
     from tidegate.effects import NewIndex
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BuildProgress",
     "OpenTransaction",
+    "TableBusy",
     "Verdict",
     "build_progress",
     "judge_drop",
@@ -57,13 +60,13 @@ class Verdict(NamedTuple):
     """The way out of a `refuse`."""
 
 
-def judge_index(connection: Connection, sql: str, wanted: NewIndex, *, search_path: str | None = None) -> Verdict:
+def judge_index(connection: Connection, sql: str, wanted: NewIndex, *, search_path: Iterable[str] = ()) -> Verdict:
     """What to do about this CREATE [UNIQUE] INDEX CONCURRENTLY. `IF NOT EXISTS` in it changes nothing.
 
     Args:
         connection: In autocommit mode and idle; it is used for a transaction that is rolled back.
         sql: The statement as the server gets it.
-        search_path: Of the session that will execute it, as `SHOW search_path` gives it there.
+        search_path: Schemas that the session which will execute it looks in; without any, those of this connection.
     """
     try:
         with scratch(connection, search_path):

@@ -20,13 +20,18 @@ from tidegate.connect import fetch_all, fetch_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 LOCK_TIMEOUT_MS = 100
 """For the look at the table (ACCESS SHARE). Short, since whoever holds the table exclusively may wait for us."""
+
+_SET_PATH = """
+SELECT set_config('search_path', string_agg(quote_ident(name), ', ' ORDER BY number), true)
+FROM unnest(%s::text[]) WITH ORDINALITY AS path(name, number)
+"""
 
 _DEFINITION = """
 SELECT am.amname, i.indisunique, coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
@@ -92,12 +97,12 @@ class TableBusy(Exception):
 
 
 @contextmanager
-def scratch(connection: Connection, search_path: str | None) -> Iterator[None]:
+def scratch(connection: Connection, search_path: Iterable[str]) -> Iterator[None]:
     """A transaction that is rolled back, with names found as the session does whose `search_path` this is.
 
     Args:
         connection: In autocommit mode and idle. Session locks on it stay.
-        search_path: As `SHOW search_path` gives it; nothing for the connection's own.
+        search_path: Schemas, in order; without any, the connection's own.
 
     Raises:
         TableBusy: What the block looks at is held exclusively.
@@ -105,8 +110,8 @@ def scratch(connection: Connection, search_path: str | None) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"BEGIN; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         try:
-            if search_path is not None:
-                cursor.execute("SELECT set_config('search_path', %s, true)", (search_path,))
+            if schemas := list(search_path):
+                cursor.execute(_SET_PATH, (schemas,))
             yield
         except (errors.LockNotAvailable, errors.DeadlockDetected) as exc:
             raise TableBusy from exc

@@ -11,6 +11,8 @@ from tidegate.index_definition import scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
 _TABLES = """
@@ -22,19 +24,22 @@ SELECT oid FROM tree UNION SELECT reltoastrelid FROM tree JOIN pg_class USING (o
 
 
 def judge_drop(
-    connection: Connection, name: tuple[str | None, str], *, search_path: str | None = None
+    connection: Connection, name: tuple[str | None, str], *, search_path: Iterable[str] = ()
 ) -> Literal["drop", "absent"]:
     """Whether the index (schema, name) of a DROP INDEX CONCURRENTLY is there; one cut off leaves it there, INVALID."""
     with scratch(connection, search_path):
         return "absent" if find_relation(connection, *name) is None else "drop"
 
 
-def reindex_leftovers(connection: Connection, sql: str, *, search_path: str | None = None) -> tuple[str, ...]:
+def reindex_leftovers(connection: Connection, sql: str, *, search_path: Iterable[str] = ()) -> tuple[str, ...]:
     """What to execute before this REINDEX INDEX or TABLE … CONCURRENTLY: DROPs of what a failed one left INVALID.
 
     A failed REINDEX leaves `NAME_ccnew`, or `NAME_ccold` if it had swapped the two already, and the next failed one
     another (PostgreSQL manual, REINDEX, "Rebuilding Indexes Concurrently"). One that somebody builds now is left alone.
     REINDEX of a schema or a database is not looked after.
+
+    Raises:
+        TableBusy: Somebody holds a partition exclusively.
     """
     import postgast
 
@@ -56,7 +61,7 @@ def reindex_leftovers(connection: Connection, sql: str, *, search_path: str | No
 
 
 def pending_detach(
-    connection: Connection, partition: tuple[str | None, str], *, search_path: str | None = None
+    connection: Connection, partition: tuple[str | None, str], *, search_path: Iterable[str] = ()
 ) -> str | None:
     """What to execute in place of a DETACH PARTITION … CONCURRENTLY that was cut off after its first half.
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 QUERY_LENGTH = 60
 """Characters of somebody else's query that are shown: enough to recognise it."""
 
+_OLD_SNAPSHOTS = "waiting for old snapshots"
+
 _WORDS = {
-    "waiting for old snapshots": "waiting for older transactions",
+    _OLD_SNAPSHOTS: "waiting for older transactions",
     "waiting for writers before build": "waiting for writers before the build",
     "waiting for writers before validation": "waiting for writers before the validation",
     "waiting for readers before marking dead": "waiting for readers before the old index is marked dead",
@@ -83,7 +85,7 @@ def build_progress(connection: Connection, pid: int) -> BuildProgress | None:
         return None
     phase, table, blocks_done, blocks, tuples_done, tuples, waited_for, waiting_for, locker_pid = rows[0]
     if phase.startswith("waiting"):
-        locker = _locker(connection, locker_pid, table)
+        locker = _locker(connection, locker_pid, None if phase == _OLD_SNAPSHOTS else table)
         return BuildProgress(phase, None, waited_for, waiting_for, locker)
     done, total = (blocks_done, blocks) if "scanning" in phase else (tuples_done, tuples)
     is_counted = total > 0 and "sorting" not in phase
@@ -116,19 +118,28 @@ def old_snapshots(
     return [_transaction(*row) for row in rows if row[2] >= older_than_s]
 
 
-def _locker(connection: Connection, pid: int, table: int) -> OpenTransaction | None:
-    """Whom the build waits for; where it names no process, a prepared transaction with a lock on the table."""
-    found = pid and fetch_all(
+def _locker(connection: Connection, pid: int, table: int | None) -> OpenTransaction | None:
+    """Whom the build waits for: the session `pid`, if it has a lock on the table where that is what is waited for.
+
+    For a prepared transaction PostgreSQL names the session slot that prepared it, which may be free or somebody else's
+    by now (measured on 15 and 18).
+
+    Args:
+        table: Whose lock holders are waited for; nothing when it is transactions with older snapshots.
+    """
+    rows = fetch_all(
         connection,
         "SELECT pid, coalesce(nullif(application_name, ''), usename, 'unknown'), "
         "coalesce(extract(epoch FROM clock_timestamp() - xact_start)::float, 0), coalesce(query, '') "
-        "FROM pg_stat_activity WHERE pid = %s",
-        (pid,),
+        "FROM pg_stat_activity a WHERE pid = %s AND pid <> pg_backend_pid() AND (%s IS NULL OR EXISTS ("
+        "SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.relation = %s))",
+        (pid, table, table),
     )
-    rows = found or fetch_all(
+    rows = rows or fetch_all(
         connection,
-        "SELECT NULL, gid, extract(epoch FROM clock_timestamp() - prepared)::float, '' FROM pg_prepared_xacts x "
-        "JOIN pg_locks l ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction "
+        "SELECT NULL, x.gid, extract(epoch FROM clock_timestamp() - x.prepared)::float, '' FROM pg_prepared_xacts x "
+        "JOIN pg_locks own ON own.pid IS NULL AND own.transactionid = x.transaction "
+        "JOIN pg_locks l ON l.pid IS NULL AND l.virtualtransaction = own.virtualtransaction "
         "WHERE l.relation = %s AND x.database = current_database()",
         (table,),
     )
