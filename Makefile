@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
-HERE := not stack and not browser and not fresh
+HERE := not stack and not browser and not fresh and not histories
 ARGS ?=
 NAME ?=
 
@@ -52,6 +52,14 @@ test-fresh: $(SYNCED) ## Set up copies of the project, as on a machine with only
 test-races: $(SYNCED) ## Race migrators through every door, 20 rounds on an empty and on an existing database [ARGS=…]
 	@TIDEGATE_ROUNDS=20 $(PYTEST) --junitxml=.reports/test-races.xml packages/tidegate/tests/test_races.py $(ARGS)
 
+.PHONY: test-histories
+test-histories: $(SYNCED) ## Walk the histories of Prefect, MLflow and Airflow, raced and killed 25 times [ARGS=…]
+	@TIDEGATE_HISTORIES=full $(PYTEST) -m histories --junitxml=.reports/test-histories.xml packages/tidegate/tests/histories $(ARGS)
+
+.PHONY: test-histories-sample
+test-histories-sample: $(SYNCED) ## The same on one major, each killed 4 times [ARGS=…]
+	@$(PYTEST) -m histories --junitxml=.reports/test-histories-sample.xml packages/tidegate/tests/histories $(ARGS)
+
 .PHONY: test-stack
 test-stack: $(SYNCED) ## Run the deployment commands in real containers [ARGS=…]
 	@$(PYTEST) -m stack --junitxml=.reports/test-stack.xml tests/stack $(ARGS)
@@ -83,5 +91,5 @@ bench: $(SYNCED) ## Measure every claim in benchmarks/ against its rival
 
 .PHONY: clean
 clean: ## Remove what the verbs made, except the data that `make run` keeps in .data/
-	@rm -rf .venv .uv .reports dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .uv .reports .histories dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
             "-m",
             "pytest",
             "-m",
-            "not stack and not browser and not fresh",
+            "not stack and not browser and not fresh and not histories",
             *arguments,
             "packages/tidegate/tests",
         ]

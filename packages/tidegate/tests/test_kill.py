@@ -12,6 +12,7 @@ import pytest
 from conftest import MAJORS
 from projects import DOORS, Project, finish, until
 
+from tidegate.lock import MUTEX
 from tidegate.supervise import STOP_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -138,6 +139,16 @@ def test_losing_the_control_connection_stops_the_run_at_once(project: Project) -
     assert "the connection that held the migration lock was lost" in result.err
     assert project.sleepers() == []
     assert project.outcomes() == ["failed"]
+
+
+def test_a_run_that_was_killed_behind_its_last_revision_is_shown_as_killed(project: Project) -> None:
+    project.add_table("a")
+    project.tidegate("upgrade")
+    project.query("UPDATE tidegate.run SET outcome = 'running', finished_at = NULL")  # what it leaves
+    assert project.tidegate("history", "--format", "json").json()["runs"][0]["outcome"] == "killed"
+    with project.connection() as holder, holder.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (MUTEX,))
+        assert project.tidegate("history", "--format", "json").json()["runs"][0]["outcome"] == "running"
 
 
 def test_a_signal_while_waiting_for_the_lock_ends_the_wait(project: Project) -> None:

@@ -100,15 +100,20 @@ class Graph:
 
 
 def read_graph(project: Project) -> Graph:
-    """The code's revisions, by reading if that is enough, else by Alembic.
+    """The code's revisions, by reading if that is enough, else by Alembic, else by `env.py`, which may know better.
 
     Raises:
         UsageError: The revision files contradict each other or cannot be loaded.
     """
     try:
-        return static_graph(project.version_folders())
+        graph = static_graph(project.version_folders())
     except NotStatic:
-        return exact_graph(project)
+        graph = exact_graph(project)
+    if not len(graph):
+        from tidegate.env_graph import revisions_of_env_py
+
+        graph = Graph(revisions_of_env_py(project))
+    return graph
 
 
 def static_graph(folders: Iterable[str]) -> Graph:
@@ -143,13 +148,18 @@ def exact_graph(project: Project) -> Graph:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Revision .* is not present")  # the KeyError below says it better
             script = ScriptDirectory.from_config(alembic_config(project))
-            return Graph(_from_script(revision) for revision in script.walk_revisions())
+            return Graph(revisions_of_script(script))
     except CommandError as exc:
         raise UsageError(f"Alembic cannot load the revisions: {exc}") from exc
     except KeyError as exc:
         raise UsageError(f"a revision names a parent that is in no file: {exc}") from exc
     except Exception as exc:
         raise UsageError(f"a revision file cannot be loaded: {type(exc).__name__}: {exc}") from exc
+
+
+def revisions_of_script(script: Any) -> list[Revision]:
+    """The revisions of Alembic's own view of a project."""
+    return [_from_script(revision) for revision in script.walk_revisions()]
 
 
 def _from_script(script: Any) -> Revision:

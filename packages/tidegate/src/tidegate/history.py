@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 from tidegate.connect import connected
 from tidegate.duration import show_duration
+from tidegate.lock import FENCE, MUTEX, holders
 from tidegate.record import Applied, Run, runs, steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
     from tidegate.target import Target
 
@@ -50,8 +53,19 @@ class History(NamedTuple):
 def read_history(target: Target, limit: int) -> History:
     """The newest runs on record in the target's database; none where there is no record."""
     with connected(target.database, wait_s=target.waits.for_db_s, purpose="history") as connection:
-        found = runs(connection, limit)
+        found = _as_they_are(connection, runs(connection, limit))
         return History(found, steps(connection, [run.id for run in found]))
+
+
+def _as_they_are(connection: Connection, found: list[Run]) -> list[Run]:
+    """The runs, with those that nobody is at any more shown as killed.
+
+    A killed run is written down as such by the next one that has something to do. One that was killed behind its
+    last revision, before it wrote its end down, may wait long for that.
+    """
+    if all(run.outcome != "running" for run in found) or holders(connection, MUTEX) or holders(connection, FENCE):
+        return found
+    return [run._replace(outcome="killed") if run.outcome == "running" else run for run in found]
 
 
 def _plain(row: Run | Applied) -> dict[str, Any]:
