@@ -152,7 +152,7 @@ class Run:
     def _new_run(self, before: Judgement) -> NewRun:
         return NewRun(
             command=self._request.command,
-            who=_user_name(),
+            who=user_name(),
             host=os.uname().nodename,
             pid=os.getpid(),
             application_version=application_version(self._request.project),
@@ -166,7 +166,8 @@ def _at_work(account: Account) -> str | None:
     return next((id_ for id_ in account.plan if id_ not in account.applied), None)
 
 
-def _user_name() -> str:
+def user_name() -> str:
+    """Who runs this, for the record."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user need not have a name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tidegate.connect import connected, fetch_all
+from tidegate.connect import connected
+from tidegate.doctor.examination import damage_in
 from tidegate.graph import read_graph
 from tidegate.lock import FENCE, MUTEX, Holder, holders
 from tidegate.look import look
@@ -14,17 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
+    from tidegate.doctor.finding import Finding
     from tidegate.target import Target
-
-
-class Damage(NamedTuple):
-    """Something an earlier run left behind."""
-
-    kind: str
-    what: str
-    hint: str
 
 
 class Status(NamedTuple):
@@ -32,7 +24,7 @@ class Status(NamedTuple):
 
     judgement: Judgement
     holder: Holder | None
-    damage: list[Damage]
+    damage: list[Finding]
 
     def as_json(self) -> dict[str, Any]:
         """The contract for scripts; more keys may come, none goes."""
@@ -45,7 +37,7 @@ class Status(NamedTuple):
             "heads": list(judgement.heads),
             "pending": [revision.id for revision in judgement.pending],
             "lock": {"held": self.holder is not None, "holder": str(self.holder) if self.holder else None},
-            "damage": [damage._asdict() for damage in self.damage],
+            "damage": [damage.as_json() for damage in self.damage],
         }
 
     def as_text(self) -> str:
@@ -72,19 +64,5 @@ def read_status(target: Target) -> Status:
         return Status(
             judgement=look(connection, graph, target.project.version_table),
             holder=found[0] if found else None,
-            damage=invalid_indexes(connection),
+            damage=damage_in(target, connection, graph),
         )
-
-
-def invalid_indexes(connection: Connection) -> list[Damage]:
-    """Indexes that a broken `CREATE INDEX CONCURRENTLY` left: they cost every write and serve no query."""
-    rows = fetch_all(
-        connection,
-        "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-        "WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS "
-        "(SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) ORDER BY 1",
-    )
-    return [
-        Damage("invalid_index", f"index `{name}` is invalid", f"`DROP INDEX CONCURRENTLY {name}`, then build it again")
-        for (name,) in rows
-    ]

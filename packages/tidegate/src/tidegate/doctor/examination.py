@@ -1,0 +1,141 @@
+"""The examination: every kind of finding, as far as this role may see. Only reads."""
+
+from __future__ import annotations
+
+import shlex
+from typing import NamedTuple
+
+from psycopg2 import errors
+
+from tidegate.connect import connected, fetch_one
+from tidegate.doctor import objects, past, traffic
+from tidegate.doctor.files import Entry, Files, recorded_entries
+from tidegate.doctor.finding import KINDS, Finding
+from tidegate.doctor.partitions import incomplete_partitioned_indexes
+from tidegate.errors import DatabaseRefused, UsageError
+from tidegate.graph import read_graph
+from tidegate.look import DEFAULT_VERSION_TABLE, look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.graph import Graph
+    from tidegate.state import Judgement
+    from tidegate.target import Target
+
+DEFAULT_OLDER_THAN = "5m"
+"""An open transaction that does nothing is told from this age on; one of a request lives for seconds."""
+
+
+class Examination(NamedTuple):
+    """What is examined, and what is known before it begins."""
+
+    target: Target
+    connection: Connection
+    graph: Graph | None
+    """Nothing where the revision files cannot be read."""
+    broken: UsageError | None
+    """Why they cannot be read."""
+    older_than_s: float = 300.0
+
+    def findings(self) -> list[Finding]:
+        """Everything that is found, each kind together, in the order of `KINDS`."""
+        redact = self.target.database.redact
+        found = {finding._replace(what=redact(finding.what)): None for finding in self._all()}
+        order = list(KINDS)
+        return sorted(found, key=lambda finding: order.index(finding.kind))
+
+    def _all(self) -> Iterator[Finding]:
+        connection, graph, options = self.connection, self.graph, command_options(self.target)
+        seen, notes = self._look()
+        yield from notes
+        yield from self._visible("the record of revisions", lambda: self._files(seen, options))
+        for source in (
+            objects.invalid_indexes,
+            incomplete_partitioned_indexes,
+            objects.not_valid_constraints,
+            objects.pending_detaches,
+            traffic.lock_holders,
+            traffic.orphans,
+            traffic.hidden_sessions,
+        ):
+            yield from source(connection)
+        yield from traffic.idle_transactions(connection, self.older_than_s)
+        yield from traffic.prepared_transactions(connection, self.older_than_s)
+        for runs in (past.unfinished_runs, past.half_done_steps):
+            yield from self._visible("the record of runs", lambda runs=runs: runs(connection, graph, seen, options))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    def _files(self, seen: Judgement | None, options: str) -> Iterator[Finding]:
+        recorded = recorded_entries(self.connection)
+        if self.graph is None:
+            yield _unreadable(self.broken, recorded)
+        elif seen is not None:
+            files = Files(self.graph, seen, recorded, options)
+            for source in (files.several_heads, files.strangers, files.missing, files.edited, files.unrecorded):
+                yield from source()
+
+    def _look(self) -> tuple[Judgement | None, list[Finding]]:
+        if self.graph is None:
+            return None, []
+        table = self.target.project.version_table
+        try:
+            return look(self.connection, self.graph, table), []
+        except DatabaseRefused as exc:
+            name = table or DEFAULT_VERSION_TABLE
+            grant = f"GRANT SELECT ON {name} TO {self._role()};"
+            return None, [Finding("not_visible", f"where the database is: {exc.message}", (grant,))]
+
+    def _visible(self, what: str, source: Callable[[], Iterable[Finding]]) -> list[Finding]:
+        """What a source finds, or a note that this role may not see it."""
+        try:
+            return list(source())
+        except errors.InsufficientPrivilege as exc:
+            grant = f"GRANT SELECT ON ALL TABLES IN SCHEMA tidegate TO {self._role()};"
+            return [Finding("not_visible", f"{what}: {exc.diag.message_primary}", (grant,))]
+
+    def _role(self) -> str:
+        return str(fetch_one(self.connection, "SELECT quote_ident(current_user)")[0])
+
+
+def examine(target: Target, *, older_than_s: float) -> list[Finding]:
+    """Everything that is found in the target's database, over a session that the server itself keeps from writing."""
+    graph, broken = graph_of(target)
+    with connected(target.database, wait_s=target.waits.for_db_s, purpose="doctor") as connection:
+        connection.set_session(readonly=True)
+        return Examination(target, connection, graph, broken, older_than_s).findings()
+
+
+def damage_in(target: Target, connection: Connection, graph: Graph) -> list[Finding]:
+    """The damage alone, for verbs that have a connection and the graph at hand."""
+    return [finding for finding in Examination(target, connection, graph, None).findings() if finding.is_damage]
+
+
+def graph_of(target: Target) -> tuple[Graph | None, UsageError | None]:
+    """The code's graph, or why there is none: a missing file must not keep the rest from being examined."""
+    try:
+        return read_graph(target.project), None
+    except UsageError as exc:
+        return None, exc
+
+
+def command_options(target: Target) -> str:
+    """The options that a command needs to find the same project from the same folder."""
+    project = target.project
+    options = ["-c", project.config_file] if project.config_file not in {None, "alembic.ini"} else []
+    options += ["-n", project.section] if project.section != "alembic" else []
+    return "".join(f" {shlex.quote(str(word))}" for word in options)
+
+
+def _unreadable(broken: UsageError | None, recorded: dict[str, Entry]) -> Finding:
+    said = broken.message if broken else ""
+    name = broken.__cause__.args[0] if broken and isinstance(broken.__cause__, KeyError) else None
+    if (entry := recorded.get(str(name))) is None:
+        return Finding("unreadable_files", said, advice="mend the file; `alembic history` says more")
+    return Finding(
+        "missing_file",
+        f"{said}; {entry.when}",
+        advice=f"bring the file back: `git log --all -S {name}` in the folder of the revisions says who removed it",
+    )

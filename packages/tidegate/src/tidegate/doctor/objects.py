@@ -1,0 +1,103 @@
+"""Damage that the catalogue shows: indexes, constraints and partitions that some statement left half made.
+
+Every query reads what any role may read. What somebody is at work on just now is left out: that is
+recognised by locks, since `pg_stat_progress_create_index` hides its columns from other roles.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tidegate.connect import fetch_all
+from tidegate.doctor.finding import Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+_LEFTOVER = re.compile(r'_cc(?:new|old)\d*"?$')
+"""How REINDEX CONCURRENTLY names its copy, and the original once the copy has taken its place."""
+
+_CONSTRAINTS = {"c": "check constraint", "f": "foreign key", "n": "NOT NULL constraint"}
+
+_CREATE = re.compile(r"^CREATE (UNIQUE )?INDEX ")
+
+NAME = (
+    "(SELECT quote_ident(s.nspname) || '.' || quote_ident(r.relname) "
+    "FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = {})"
+)
+"""The name of a relation, with its schema, quoted where it must be; nothing for no relation."""
+
+AT_WORK = """
+SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.relation = i.indexrelid OR l.relation = i.indrelid AND EXISTS (
+        SELECT FROM pg_stat_progress_create_index p
+        WHERE p.pid = l.pid AND coalesce(nullif(p.index_relid, 0), i.indexrelid) = i.indexrelid))
+"""
+"""Whether index `i` is being built, rebuilt or dropped. REINDEX and DROP CONCURRENTLY lock the index itself, CREATE its
+table only, and the progress view names no index at first and to other roles never."""
+
+
+def invalid_indexes(connection: Connection) -> Iterator[Finding]:
+    """Indexes that a broken CREATE, REINDEX or DROP INDEX CONCURRENTLY left."""
+    rows = fetch_all(
+        connection,
+        f"SELECT {NAME.format('i.indexrelid')}, {NAME.format('i.indrelid')}, pg_get_indexdef(i.indexrelid), "  # noqa: S608 - our own text, and so below
+        "pg_size_pretty(pg_relation_size(i.indexrelid)), "
+        f"{NAME.format('(SELECT inhparent FROM pg_inherits WHERE inhrelid = i.indexrelid)')} "
+        "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid AND c.relkind = 'i' "
+        f"AND c.relpersistence <> 't' AND NOT EXISTS ({AT_WORK}) ORDER BY 1",
+    )
+    for name, table, definition, size, parent in rows:
+        what = f"index `{name}` on `{table}` is invalid ({size})"
+        drop = (f"DROP INDEX CONCURRENTLY {name};",)
+        if parent:
+            mend = (f"REINDEX INDEX CONCURRENTLY {name};", f"ALTER INDEX {parent} ATTACH PARTITION {name};")
+            yield Finding("invalid_partition_index", f"{what}, a part of `{parent}`", mend)
+        elif _LEFTOVER.search(name):
+            yield Finding("reindex_leftover", what, drop, fix=drop, then="repeat the REINDEX if it is still wanted")
+        else:
+            again = _CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", definition)
+            yield Finding("invalid_index", what, drop, fix=drop, then=f"build it again: {again};")
+
+
+def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
+    """Constraints that were added NOT VALID and never validated, NOT NULL of PostgreSQL 18 among them.
+
+    One that is not enforced is meant so. A partition's is left out where its parent's is not valid either:
+    validating that one validates both.
+    """
+    is_enforced = "AND k.conenforced" if connection.server_version >= 180000 else ""
+    rows = fetch_all(
+        connection,
+        f"SELECT quote_ident(k.conname), k.contype, {NAME.format('k.conrelid')}, "  # noqa: S608
+        "(SELECT quote_ident(s.nspname) || '.' || quote_ident(t.typname) FROM pg_type t "
+        "JOIN pg_namespace s ON s.oid = t.typnamespace WHERE t.oid = k.contypid), "
+        "pg_size_pretty(pg_total_relation_size(nullif(k.conrelid, 0))) "
+        f"FROM pg_constraint k WHERE NOT k.convalidated AND k.contype IN ('c', 'f', 'n') {is_enforced} "
+        "AND NOT EXISTS (SELECT FROM pg_constraint p WHERE NOT p.convalidated AND (p.oid = k.conparentid OR "
+        "k.coninhcount > 0 AND p.contype = k.contype AND (p.conname = k.conname OR k.contype = 'n') AND p.conrelid IN "
+        "(SELECT inhparent FROM pg_inherits WHERE inhrelid = k.conrelid))) ORDER BY 3, 4, 1",
+    )
+    for name, kind, table, domain, size in rows:
+        what = f"{_CONSTRAINTS[kind]} `{name}` on `{table or domain}` was never validated"
+        whose = f"TABLE {table}" if table else f"DOMAIN {domain}"
+        scan = f" (reads the table, {size}, and blocks neither reads nor writes)" if table else ""
+        validate = (f"ALTER {whose} VALIDATE CONSTRAINT {name};",)
+        yield Finding("not_valid_constraint", what + scan, validate, fix=validate)
+
+
+def pending_detaches(connection: Connection) -> Iterator[Finding]:
+    """Partitions whose DETACH CONCURRENTLY broke off. It holds no lock while it waits, so its text is looked for."""
+    rows = fetch_all(
+        connection,
+        f"SELECT {NAME.format('h.inhparent')}, {NAME.format('h.inhrelid')} FROM pg_inherits h "  # noqa: S608
+        "WHERE h.inhdetachpending AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() "
+        "AND a.state = 'active' AND a.pid <> pg_backend_pid() AND a.query ~* 'detach\\s+partition') ORDER BY 1, 2",
+    )
+    for parent, child in rows:
+        finalize = (f"ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE;",)
+        yield Finding("detach_pending", f"partition `{child}` of `{parent}` is half detached", finalize, fix=finalize)

@@ -1,0 +1,136 @@
+"""What the record says of runs: those that never ended, and the revision that the last one left half done."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tidegate.connect import fetch_all
+from tidegate.doctor.finding import Finding
+from tidegate.doctor.traffic import holders_of
+from tidegate.lock import MUTEX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.graph import Graph
+    from tidegate.state import Judgement
+
+OWN_COMMAND = "tidegate doctor"
+"""How the record names runs that mended and did not migrate."""
+
+_COMMITTED_PART = re.compile(r"^revision `([^`]+)` failed after part of it was committed")
+"""How `failure` begins the error of a run that left a revision half done."""
+
+_CUT_OFF = ("the worker ended by", "the connection")
+"""How `failure` begins the error of a run that could not tell where it was."""
+
+_COMMITS_ITSELF = re.compile(r"autocommit_block|CONCURRENTLY|concurrently|\.commit\(|\bCOMMIT\b")
+"""What a revision file says that commits before its revision is done."""
+
+
+_MARK_KILLED = (
+    "UPDATE tidegate.run SET outcome = 'killed', finished_at = clock_timestamp() WHERE id = {} AND outcome = 'running';"
+)
+
+
+class _Run(NamedTuple):
+    id: int
+    command: str
+    who: str
+    host: str
+    pid: int
+    started_at: datetime
+    outcome: str
+    error: str | None
+
+    def __str__(self) -> str:
+        return f"run {self.id} (`{self.command}` by {self.who} on {self.host}, {self.started_at:%Y-%m-%d %H:%M:%S %Z})"
+
+
+def unfinished_runs(
+    connection: Connection, graph: Graph | None, seen: Judgement | None, options: str
+) -> Iterator[Finding]:
+    """Runs that say "running" while nobody holds the lock.
+
+    A run writes its row with the lock held and corrects it before it lets go, so a row that says the same
+    before and behind the look at the lock is nobody's.
+    """
+    if not _runs(connection, "outcome = 'running'") or holders_of(connection, MUTEX):
+        return
+    for run in _runs(connection, "outcome = 'running'"):
+        at = _interrupted_revision(run, graph, seen)
+        where = _half_done(run, graph, seen) or (f"; revision `{at}` and what follows are not applied" if at else "")
+        yield Finding(
+            "unfinished_run",
+            f"{run} was killed: it says that it is running, and it is not{where}",
+            (_again(run, options) if at else f"{OWN_COMMAND} --fix{options}",),
+            fix=(_MARK_KILLED.format(run.id),),
+        )
+
+
+def half_done_steps(
+    connection: Connection, graph: Graph | None, seen: Judgement | None, options: str
+) -> Iterator[Finding]:
+    """The revision that the last run left half done: surely, as it told itself, or perhaps, as it was cut off."""
+    last = _runs(connection, f"NOT starts_with(command, '{OWN_COMMAND}') ORDER BY id DESC LIMIT 1")
+    if not last or last[0].outcome in {"running", "succeeded"} or holders_of(connection, MUTEX):
+        return
+    (run,) = last
+    told = _COMMITTED_PART.match(run.error or "")
+    if told and (seen is None or told[1] in {revision.id for revision in seen.pending}):
+        what = f"revision `{told[1]}` is half done: {run} failed after part of it was committed"
+    elif _was_cut_off(run) and (where := _half_done(run, graph, seen)):
+        what = f"{run} was cut off{where}"
+    else:
+        return
+    then = "if it fails: see what the revision already did, and make its file able to start from there"
+    yield Finding("half_done_step", what, (_again(run, options),), then=then)
+
+
+def _again(run: _Run, options: str) -> str:
+    """The command that repeats a run; one that was part of a start is repeated by itself."""
+    program, verb, *_ = [*run.command.split(), ""]
+    if verb not in {"upgrade", "downgrade"}:
+        return f"tidegate upgrade{options}"
+    return run.command.replace(program, program + options, 1) if program == "alembic" else run.command + options
+
+
+def _was_cut_off(run: _Run) -> bool:
+    """Whether it ended in the middle; one that failed told where, unless it lost its worker or its connection."""
+    return run.outcome != "failed" or (run.error or "").startswith(_CUT_OFF)
+
+
+def _half_done(run: _Run, graph: Graph | None, seen: Judgement | None) -> str:
+    """A clause, if the revision that the run was at commits before it is done."""
+    at = _interrupted_revision(run, graph, seen)
+    if graph is None or not at or not _commits_itself(graph[at].path):
+        return ""
+    return f"; revision `{at}`, if it had come so far, commits part of its work and may be half done"
+
+
+def _interrupted_revision(run: _Run, graph: Graph | None, seen: Judgement | None) -> str | None:
+    if graph is None or seen is None or run.command.startswith(OWN_COMMAND):
+        return None
+    if " downgrade" in run.command:
+        return next((id_ for id_ in seen.current if id_ in graph), None)
+    return seen.pending[0].id if seen.pending else None
+
+
+def _commits_itself(path: str) -> bool:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return _COMMITS_ITSELF.search(file.read()) is not None
+    except OSError:
+        return False
+
+
+def _runs(connection: Connection, where: str) -> list[_Run]:
+    if not fetch_all(connection, "SELECT WHERE to_regclass('tidegate.run') IS NOT NULL"):
+        return []
+    columns = ", ".join(_Run._fields)
+    return [_Run(*row) for row in fetch_all(connection, f"SELECT {columns} FROM tidegate.run WHERE {where}")]  # noqa: S608 - our own text

@@ -1,0 +1,251 @@
+"""The doctor finds what the catalogue and the files show: each damage made for real, and mended as it says."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+from conftest import MAJORS
+from doctor_cases import findings, kinds, mended_by_fix, mended_by_its_own_command
+from projects import BIN, Project, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PARTITIONED = (
+    "CREATE TABLE part (id int, v int) PARTITION BY RANGE (id);"
+    "CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);"
+    'CREATE TABLE "Part 2" PARTITION OF part FOR VALUES FROM (10) TO (20);'
+    "INSERT INTO part SELECT n, n % 5 FROM generate_series(0, 19) n"
+)
+
+
+@contextmanager
+def reader(project: Project, table: str) -> Iterator[None]:
+    """An application's transaction that has read a table and stays open, with its snapshot."""
+    with project.connection() as connection:
+        connection.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+        connection.cursor().execute(f"SELECT * FROM {table}")
+        yield
+        connection.rollback()
+
+
+def cancelled(project: Project, statement: str, *, once: str) -> None:
+    """Execute a statement and cancel it as soon as a query answers true."""
+    with project.connection() as connection, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(lambda: connection.cursor().execute(statement))
+        until(lambda: project.query(once)[0][0], what=once)
+        connection.cancel()
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            running.result()
+
+
+def broken_unique_index(project: Project, name: str = "broken") -> None:
+    """A CREATE UNIQUE INDEX CONCURRENTLY that met a duplicate."""
+    project.query("CREATE TABLE t (id int)")
+    project.query("INSERT INTO t VALUES (1), (1)")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        project.query(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON t (id)")
+
+
+def broken_index(project: Project) -> None:
+    """A CREATE INDEX CONCURRENTLY that was cancelled while it waited for a reader."""
+    project.query('CREATE TABLE "T" (id int)')
+    with reader(project, '"T"'):
+        cancelled(
+            project,
+            'CREATE INDEX CONCURRENTLY "Broken one" ON "T" (id)',
+            once="SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid",
+        )
+
+
+def broken_reindex(project: Project) -> None:
+    """A REINDEX CONCURRENTLY that was cancelled while it waited for a reader."""
+    project.query("CREATE TABLE t (id int PRIMARY KEY)")
+    with reader(project, "t"):
+        cancelled(
+            project,
+            "REINDEX INDEX CONCURRENTLY t_pkey",
+            once="SELECT count(*) > 0 FROM pg_class WHERE relname LIKE 't_pkey_ccnew'",
+        )
+
+
+def unvalidated(project: Project) -> None:
+    """A check constraint that was added and never validated."""
+    project.query('CREATE TABLE t (v int); ALTER TABLE t ADD CONSTRAINT "t v" CHECK (v > 0) NOT VALID')
+
+
+def half_detached(project: Project) -> None:
+    """A DETACH CONCURRENTLY that was cancelled while it waited for a reader."""
+    project.query(PARTITIONED)
+    with reader(project, "part"):
+        cancelled(
+            project,
+            "ALTER TABLE part DETACH PARTITION part_1 CONCURRENTLY",
+            once="SELECT bool_or(inhdetachpending) FROM pg_inherits",
+        )
+
+
+FIXABLE: dict[str, Callable[[Project], None]] = {
+    "invalid_index": broken_index,
+    "reindex_leftover": broken_reindex,
+    "not_valid_constraint": unvalidated,
+    "detach_pending": half_detached,
+}
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize("kind", FIXABLE)
+def test_the_printed_command_mends_it(project: Project, kind: str) -> None:
+    FIXABLE[kind](project)
+    mended_by_its_own_command(project, kind)
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize("kind", FIXABLE)
+def test_fix_mends_it_and_says_before_what_it_executes(project: Project, kind: str) -> None:
+    FIXABLE[kind](project)
+    mended_by_fix(project, kind)
+
+
+def test_what_is_to_be_built_again_is_said_as_a_command(project: Project) -> None:
+    broken_unique_index(project)
+    finding = mended_by_its_own_command(project, "invalid_index")
+    project.query("DELETE FROM t")
+    project.query(finding["then"].removeprefix("build it again: "))
+    assert project.query("SELECT indisvalid AND indisunique FROM pg_index WHERE indexrelid = 'broken'::regclass") == [
+        (True,)
+    ]
+
+
+def test_an_index_that_is_being_built_is_no_damage(project: Project) -> None:
+    project.query("CREATE TABLE t (id int)")
+    with project.connection() as connection, ThreadPoolExecutor(1) as pool:
+        with reader(project, "t"):
+            running = pool.submit(lambda: connection.cursor().execute("CREATE INDEX CONCURRENTLY i ON t (id)"))
+            until(lambda: project.query("SELECT count(*) FROM pg_index WHERE NOT indisvalid")[0][0])
+            assert findings(project) == []
+        running.result()
+
+
+def test_an_index_that_is_being_dropped_is_no_damage(project: Project) -> None:
+    project.query("CREATE TABLE t (id int); CREATE INDEX i ON t (id)")
+    with project.connection() as connection, ThreadPoolExecutor(1) as pool:
+        with reader(project, "t"):
+            running = pool.submit(lambda: connection.cursor().execute("DROP INDEX CONCURRENTLY i"))
+            until(lambda: project.query("SELECT count(*) FROM pg_index WHERE NOT indisvalid")[0][0])
+            assert findings(project) == []
+        running.result()
+
+
+def test_a_partition_that_is_being_detached_is_no_damage(project: Project) -> None:
+    project.query(PARTITIONED)
+    detach = "ALTER TABLE part DETACH PARTITION part_1 CONCURRENTLY"
+    with project.connection() as connection, ThreadPoolExecutor(1) as pool:
+        with reader(project, "part"):
+            running = pool.submit(lambda: connection.cursor().execute(detach))
+            until(lambda: project.query("SELECT bool_or(inhdetachpending) FROM pg_inherits")[0][0])
+            assert findings(project) == []
+        running.result()
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE INDEX part_v ON ONLY part (v)"],
+        ["CREATE UNIQUE INDEX part_v ON ONLY part (id, v)"],
+        ["ALTER TABLE ONLY part ADD CONSTRAINT part_v PRIMARY KEY (id)"],
+        ["CREATE INDEX part_v ON ONLY part (v)", 'CREATE INDEX own ON "Part 2" (v)'],
+    ],
+    ids=["index", "unique", "primary key", "one is there"],
+)
+def test_an_index_that_partitions_lack_is_completed_by_the_printed_commands(
+    project: Project, statements: list[str]
+) -> None:
+    project.query(PARTITIONED)
+    if "PRIMARY KEY" in statements[0]:
+        project.query("ALTER TABLE part ALTER id SET NOT NULL")
+    for statement in statements:
+        project.query(statement)
+    finding = mended_by_its_own_command(project, "incomplete_partitioned_index")
+    assert finding["fix"] == []
+    assert project.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'part_v'::regclass") == [(True,)]
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+def test_an_invalid_part_of_a_partitioned_index_is_rebuilt_and_not_dropped(project: Project) -> None:
+    project.query(PARTITIONED)
+    project.query(
+        "CREATE INDEX part_v ON ONLY part (v); CREATE INDEX a ON part_1 (v); ALTER INDEX part_v ATTACH PARTITION a"
+    )
+    with reader(project, '"Part 2"'):
+        cancelled(
+            project,
+            'CREATE INDEX CONCURRENTLY b ON "Part 2" (v)',
+            once="SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid AND indexrelid = to_regclass('b')",
+        )
+    project.query("ALTER INDEX part_v ATTACH PARTITION b")
+    assert kinds(project) == ["invalid_partition_index"]
+    mended_by_its_own_command(project, "invalid_partition_index")
+    assert kinds(project) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE p (id int PRIMARY KEY, v int); ALTER TABLE p ADD FOREIGN KEY (v) REFERENCES p NOT VALID",
+        "CREATE TABLE t (v int); ALTER TABLE t ADD CONSTRAINT f NOT NULL v NOT VALID",
+        'CREATE DOMAIN "D" AS int; ALTER DOMAIN "D" ADD CONSTRAINT f CHECK (VALUE > 0) NOT VALID',
+        f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f CHECK (v > -1) NOT VALID",
+        f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f NOT NULL v NOT VALID",
+        (
+            f"{PARTITIONED}; CREATE TABLE p AS SELECT generate_series(0, 4) AS id; ALTER TABLE p ADD PRIMARY KEY (id); "
+            "ALTER TABLE part ADD CONSTRAINT f FOREIGN KEY (v) REFERENCES p NOT VALID"
+        ),
+    ],
+    ids=["foreign key", "not null", "domain", "partitioned check", "partitioned not null", "partitioned foreign key"],
+)
+def test_each_kind_of_constraint_is_validated_by_the_printed_command(project: Project, statement: str) -> None:
+    project.query(statement)
+    mended_by_its_own_command(project, "not_valid_constraint")
+
+
+def test_a_constraint_that_is_not_enforced_on_purpose_is_no_damage(project: Project) -> None:
+    project.query("CREATE TABLE t (v int CHECK (v > 0) NOT ENFORCED)")
+    assert findings(project) == []
+
+
+def test_what_cannot_be_mended_is_told_and_the_rest_is_mended(project: Project) -> None:
+    project.query("CREATE TABLE t (v int); INSERT INTO t VALUES (-1)")
+    project.query("ALTER TABLE t ADD CONSTRAINT a CHECK (v > 0) NOT VALID, ADD CONSTRAINT b CHECK (v < 9) NOT VALID")
+    result = project.tidegate("doctor", "--fix", "--format", "json")
+    assert result.code == 15
+    (failed,) = result.json()["not_mended"]
+    assert "violated" in failed["error"]
+    assert [finding["what"] for finding in result.json()["findings"]] == [failed["what"]]
+
+
+def test_a_dry_run_shows_what_fix_would_execute_and_executes_nothing(project: Project) -> None:
+    broken_unique_index(project)
+    result = project.tidegate("doctor", "--fix", "--dry-run")
+    assert result.code == 15
+    assert "fix   DROP INDEX CONCURRENTLY public.broken;" in result.out
+    assert kinds(project) == ["invalid_index"]
+    assert project.tidegate("doctor", "--dry-run").code == 64
+
+
+def test_a_reader_of_the_partition_never_waits_behind_fix(project: Project) -> None:
+    half_detached(project)
+    with reader(project, "part_1"):
+        fixing = project.start([str(BIN / "tidegate"), "doctor", "--fix"])
+        time.sleep(1.0)
+        began = time.monotonic()
+        project.query("SELECT * FROM part_1")
+        assert time.monotonic() - began < 0.5
+    out, err = fixing.communicate(timeout=20)
+    assert fixing.returncode == 0, out + err
