@@ -85,7 +85,8 @@ def build_progress(connection: Connection, pid: int) -> BuildProgress | None:
         return None
     phase, table, blocks_done, blocks, tuples_done, tuples, waited_for, waiting_for, locker_pid = rows[0]
     if phase.startswith("waiting"):
-        locker = _locker(connection, locker_pid, None if phase == _OLD_SNAPSHOTS else table)
+        named = 0 if locker_pid == pid else locker_pid
+        locker = _locker(connection, named, None if phase == _OLD_SNAPSHOTS else table)
         return BuildProgress(phase, None, waited_for, waiting_for, locker)
     done, total = (blocks_done, blocks) if "scanning" in phase else (tuples_done, tuples)
     is_counted = total > 0 and "sorting" not in phase
@@ -121,8 +122,8 @@ def old_snapshots(
 def _locker(connection: Connection, pid: int, table: int | None) -> OpenTransaction | None:
     """Whom the build waits for: the session `pid`, if it has a lock on the table where that is what is waited for.
 
-    For a prepared transaction PostgreSQL names the session slot that prepared it, which may be free or somebody else's
-    by now (measured on 15 and 18).
+    For a prepared transaction PostgreSQL names the session slot that prepared it, which by now may be free,
+    somebody else's or the builder's own (measured on 15 and 18).
 
     Args:
         table: Whose lock holders are waited for; nothing when it is transactions with older snapshots.
