@@ -95,6 +95,7 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
         target=target,
         wait_for_db_s=waits.for_db_s,
         lock_wait_s=waits.for_lock_s,
+        pace=waits.pace,
         x_arguments=tuple(getattr(config.cmd_opts, "x", None) or ()),
         tag=environment.context_opts.get("tag"),
         before=os.environ.get(BEFORE_VARIABLE) or None,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import signal
 
+from tidegate.duration import show_duration
 from tidegate.errors import Interrupted, MigrationFailed, PoolerInTheWay, TidegateError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from tidegate.clearance import Clearance
     from tidegate.request import Request
     from tidegate.state import Judgement
     from tidegate.supervise import Account
+
+STATEMENT_SHOWN = 500
+"""How much of a statement is shown, in characters."""
 
 _LOST = {"08", "57", "53"}
 """Classes of SQLSTATE that are not the revision's fault: connection, operator intervention, no resources."""
@@ -23,7 +28,15 @@ def outcome_of(exc: BaseException) -> str:
     return "interrupted" if isinstance(exc, (Interrupted, KeyboardInterrupt, SystemExit)) else "failed"
 
 
-def raise_for(account: Account, request: Request, *, before: Judgement, after: Judgement, signum: int | None) -> None:
+def raise_for(
+    account: Account,
+    request: Request,
+    *,
+    before: Judgement,
+    after: Judgement,
+    signum: int | None,
+    clearance: Clearance,
+) -> None:
     """Return if the run did what was asked, which the fresh look must confirm.
 
     Raises:
@@ -41,8 +54,10 @@ def raise_for(account: Account, request: Request, *, before: Judgement, after: J
             f"stopped by {name}; the statement was cancelled, the database is at `{at}`",
             hint=f"run `{request.command}` again when you are ready",
         )
+    if account.gave_up:
+        raise _given_up(account, request, clearance, at)
     if account.error is not None:
-        raise _from_worker(account.error, request, at)
+        raise _from_worker(account.error, request, at, clearance)
     again = f"run `{request.command}` again; it waits for anything that is left on the server"
     if account.lost_control:
         raise MigrationFailed(
@@ -88,7 +103,24 @@ def _reached(account: Account, request: Request, after: Judgement) -> bool:
     return done and (request.target not in {"head", "heads"} or not after.pending)
 
 
-def _from_worker(error: dict[str, Any], request: Request, at: str) -> TidegateError:
+def _given_up(account: Account, request: Request, clearance: Clearance, at: str) -> MigrationFailed:
+    """Others held the locks for too long. Nothing is wrong with the revision."""
+    error = account.error or {}
+    patience, blockers = clearance.patience, clearance.blockers
+    times = f"{patience.attempt} attempt{'s' if patience.attempt > 1 else ''}"
+    who = "".join(f"\n  in the way: {blocker}" for blocker in blockers)
+    end = f", or end what is in the way: `{blockers[0].end_command}`" if blockers else ""
+    return MigrationFailed(
+        f"revision `{error.get('revision')}` did not get its locks in {show_duration(patience.waited_s)} and {times} "
+        f"and was rolled back{_indented(error, request)}{who}\n  database:  at `{at}`",
+        hint=f"run `{request.command}` again at a quieter time, allow more with `--retry-for 1h` and "
+        f"`--lock-timeout-max 1s` (the application may then wait that long){end}",
+        sqlstate=error.get("sqlstate"),
+        revision=error.get("revision"),
+    )
+
+
+def _from_worker(error: dict[str, Any], request: Request, at: str, clearance: Clearance) -> TidegateError:
     said = request.database.redact(str(error["message"]))
     if error["kind"] == "refused":
         return MigrationFailed(
@@ -104,9 +136,11 @@ def _from_worker(error: dict[str, Any], request: Request, at: str) -> TidegateEr
     if error["revision"] is None:
         return _outside_a_revision(error, request, f"{said}{_indented(error, request)}\n  database:  at `{at}`")
     stays = "failed after part of it was committed" if error["committed_part"] else "failed and was rolled back"
+    done = "".join(f"\n  committed: {_one_line(sent.sql, request)}" for sent in clearance.trace.committed)
     sqlstate = f" (SQLSTATE {error['sqlstate']})" if error["sqlstate"] else ""
     return MigrationFailed(
-        f"revision `{error['revision']}` {stays}: {said}{sqlstate}{_indented(error, request)}\n  database:  at `{at}`",
+        f"revision `{error['revision']}` {stays}: {said}{sqlstate}{_indented(error, request)}{done}\n"
+        f"  database:  at `{at}`",
         hint=_next_command(error, request),
         sqlstate=error["sqlstate"],
         revision=error["revision"],
@@ -133,11 +167,15 @@ def _next_command(error: dict[str, Any], request: Request) -> str:
 def _indented(error: dict[str, Any], request: Request) -> str:
     text = ""
     if error["statement"]:
-        statement = request.database.redact(" ".join(str(error["statement"]).split()))
-        text += f"\n  statement: {statement[:500]}{'…' if len(statement) > 500 else ''}"
+        text += f"\n  statement: {_one_line(str(error['statement']), request)}"
     if error["where"]:
         text += "\n" + request.database.redact(str(error["where"])).rstrip()
     return text
+
+
+def _one_line(sql: str, request: Request) -> str:
+    line = request.database.redact(" ".join(sql.split()))
+    return f"{line[:STATEMENT_SHOWN]}…" if len(line) > STATEMENT_SHOWN else line
 
 
 def _ending(exit_code: int | None) -> str:

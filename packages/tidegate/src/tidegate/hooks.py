@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from tidegate.graph import PHASES
 from tidegate.sessions import WorkerRefused, raise_fence
@@ -30,6 +30,10 @@ _COMMIT = re.compile(r"(?:^|;)\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*(?:COMMIT|END)\b
 """A statement, or a part of one, that ends a transaction. In a function's body it is only a doubt."""
 
 
+_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+"""What leaves something behind even when it fails."""
+
+
 class Progress:
     """Where the worker is, and the account it gives of it."""
 
@@ -39,32 +43,40 @@ class Progress:
         self.statement: str | None = None
         self.committed_part = False
         self.reached_configure = False
-        self._is_inside = False
+        self.is_inside = False
+        """Whether a revision's own statements are being sent, and not those of Alembic or ours around it."""
         self._began = 0.0
+        self._reads = False
 
     def begin(self, revision: str, *, number: int, of: int, title: str) -> None:
         """A revision begins."""
         self.revision, self.statement, self.committed_part = revision, None, False
-        self._is_inside, self._began = True, time.monotonic()
+        self.is_inside, self._began = True, time.monotonic()
         self.emit("revision", id=revision, number=number, of=of, title=title)
 
-    def executing(self, statement: str, *, in_autocommit: bool) -> None:
-        """A statement is about to be sent."""
-        if self._is_inside:
-            self.statement = statement
-            self.emit("statement", sql=statement[:2000])
-            self.committed_part |= in_autocommit or _COMMIT.search(statement) is not None
+    def executing(self, statement: str, *, in_autocommit: bool, reads: bool) -> None:
+        """A statement of the revision is about to be sent."""
+        self.statement, self._reads = statement, reads
+        stays_when_it_fails = in_autocommit and _CONCURRENTLY.search(statement) is not None
+        self.committed_part |= stays_when_it_fails or _COMMIT.search(statement) is not None
 
-    def committed(self) -> None:
-        """The connection commits; in the middle of a revision that means that part of it stays."""
-        self.committed_part |= self._is_inside
-        if not self._is_inside:
+    def executed(self, *, in_autocommit: bool) -> None:
+        """It succeeded."""
+        self.committed_part |= in_autocommit and not self._reads
+        self.emit("executed", autocommit=in_autocommit)
+
+    def committed(self, *, has_written: bool) -> None:
+        """A connection commits; in the middle of a revision that means that part of it stays."""
+        if self.is_inside and has_written:
+            self.committed_part = True
+            self.emit("committed")
+        if not self.is_inside:
             self.revision = None  # it is done; what fails from here on is not its fault
 
     def applied(self) -> int:
         """The revision is done, though not committed yet. Answers its duration in milliseconds."""
         duration_ms = round((time.monotonic() - self._began) * 1000)
-        self._is_inside = False
+        self.is_inside = False
         self.emit("applied", id=self.revision, ms=duration_ms)
         return duration_ms
 
@@ -81,7 +93,6 @@ def attach(environment: EnvironmentContext, *, order: Order, progress: Progress)
             seen.add(table)
             if len(seen) > 1:
                 raise WorkerRefused(f"`env.py` migrates several version tables ({', '.join(sorted(seen))}), not one")
-            _listen(connection, progress)
             options["transaction_per_migration"] = True
             options["on_version_apply"] = (*_as_tuple(options.get("on_version_apply")), _recorder(order, progress))
             progress.emit("configured", version_table=table)
@@ -98,16 +109,6 @@ def announced(steps: Iterable[Any], progress: Progress) -> Iterator[Any]:
         title = (step.revision.doc or "").strip() if hasattr(step, "revision") else ""
         progress.begin(step.info.up_revision_id, number=number, of=len(todo), title=title)
         yield step
-
-
-def _listen(connection: Connection, progress: Progress) -> None:
-    @event.listens_for(connection, "before_cursor_execute")
-    def _statement(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
-        progress.executing(statement, in_autocommit=connection._is_autocommit_isolation())  # noqa: SLF001 - `get_isolation_level` does not tell
-
-    @event.listens_for(connection, "commit")
-    def _commit(_c: Any) -> None:
-        progress.committed()
 
 
 def _recorder(order: Order, progress: Progress) -> Callable[..., None]:

@@ -1,8 +1,8 @@
-"""What a run tells its worker, and the lines the worker answers with.
+"""What a run tells its worker when it starts it.
 
 The worker is a process of its own: `env.py` may configure logging, start an event loop or change global
-state of Alembic without the caller noticing. The order travels as JSON in one environment variable, the
-answers as JSON lines through a pipe, and a second pipe says that the parent still lives.
+state of Alembic without the caller noticing. The order travels as JSON in one environment variable; what the
+worker tells and asks, and what it is answered, are lines of JSON through a pipe each (`dialogue`).
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ class Order(NamedTuple):
     """Server process of the connection that holds the mutex."""
     is_pooled: bool
     """Whether our own connections go through a pooler, by session; then the worker's may, too."""
+    lock_timeout_s: float
+    """What every session may wait for a lock; zero is no limit."""
     events_fd: int
-    lifeline_fd: int
+    answers_fd: int
+    """Where the parent answers; it is at its end when the parent is."""
     parent_pid: int
     sys_path: list[str]
     """Where the parent finds modules; the worker looks there too, after its own places."""

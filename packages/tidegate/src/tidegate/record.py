@@ -209,6 +209,7 @@ class Ending(NamedTuple):
     to_revisions: list[str]
     version_table: str | None
     error: str | None
+    attempts: int
 
 
 def finish_run(connection: Connection, run_id: int, ending: Ending) -> None:
@@ -216,7 +217,7 @@ def finish_run(connection: Connection, run_id: int, ending: Ending) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tidegate.run SET outcome = %s, to_revisions = %s::text[], version_table = %s, error = %s, "
-            "finished_at = clock_timestamp() WHERE id = %s",
+            "attempts = %s, finished_at = clock_timestamp() WHERE id = %s",
             (*ending, run_id),
         )
 

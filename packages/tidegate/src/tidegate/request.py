@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tidegate.errors import WrongSchema
+from tidegate.pace import Pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Request(NamedTuple):
     """What the operator typed, for the record and for the hint to repeat it."""
     wait_for_db_s: float
     lock_wait_s: float
+    pace: Pace = Pace()
+    """How patient the run is with others' locks."""
     direction: str = "upgrade"
     target: str = "head"
     worker_url: str | None = None

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import sys
+import time
 
 import psycopg2
 
 from tidegate import failure
+from tidegate.attempts import run_attempts
 from tidegate.before import run_before
+from tidegate.clearance import Clearance
 from tidegate.connect import backend_pid, connected, refuse_pooler
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable
 from tidegate.keepalive import watch_client
 from tidegate.lock import acquire, wait_for_fence
 from tidegate.look import look
 from tidegate.order import Order
+from tidegate.pace import Patience
 from tidegate.record import Ending, NewRun, begin_run, ensure_record, finish_run
 from tidegate.request import is_done
 from tidegate.supervise import Account, Supervisor
@@ -54,6 +59,9 @@ class Run:
         self._enter = enter
         self._is_pooled = False
         self._is_out_of_reach = False
+        self._account = Account()
+        patience = Patience(request.pace, clock=time.monotonic, chance=random.random)
+        self._clearance = Clearance(control, patience=patience, tell=tell)
 
     def execute(self) -> Judgement:
         """The state after it; another run may have done the work while this one waited.
@@ -82,22 +90,42 @@ class Run:
         return self._recorded(run_id, before)
 
     def _recorded(self, run_id: int, before: Judgement) -> Judgement:
-        account = Account()
-        supervisor = Supervisor(self._control, tell=self._tell, signals=self._signals)
         try:
             if self._request.before is not None:
                 self._enter("running the command before the migration")
                 run_before(self._control, run_id, self._request, tell=self._tell, signals=self._signals)
-            self._enter("migrating", lambda: _at_work(supervisor.account))
-            account = supervisor.run(self._order(run_id))
+            self._enter("migrating", lambda: _at_work(self._account))
+            self._attempts(run_id)
             self._enter("verifying")
-            after = self._verified(account)
-            failure.raise_for(account, self._request, before=before, after=after, signum=self._signals.received)
+            after = self._verified(self._account)
+            failure.raise_for(
+                self._account,
+                self._request,
+                before=before,
+                after=after,
+                signum=self._signals.received,
+                clearance=self._clearance,
+            )
         except BaseException as exc:
-            self._finish(run_id, supervisor.account, outcome=failure.outcome_of(exc), error=str(exc))
+            self._finish(run_id, outcome=failure.outcome_of(exc), error=str(exc))
             raise
-        self._finish(run_id, account, outcome="succeeded", error=None)
+        self._finish(run_id, outcome="succeeded", error=None)
         return after
+
+    def _attempts(self, run_id: int) -> None:
+        run_attempts(
+            self._attempt,
+            self._order(run_id),
+            control=self._control,
+            clearance=self._clearance,
+            tell=self._tell,
+            check=self._signals.check,
+        )
+
+    def _attempt(self, order: Order) -> Account:
+        supervisor = Supervisor(self._control, clearance=self._clearance, tell=self._tell, signals=self._signals)
+        self._account = supervisor.account
+        return supervisor.run(order)
 
     def _look(self) -> Judgement:
         return look(self._control, self._graph, self._request.project.version_table)
@@ -116,15 +144,16 @@ class Run:
             self._is_out_of_reach = True
             raise failure.unverified(account, self._request, exc, signum=self._signals.received) from exc
 
-    def _finish(self, run_id: int, account: Account, *, outcome: str, error: str | None) -> None:
+    def _finish(self, run_id: int, *, outcome: str, error: str | None) -> None:
         """Write the end down, on a new connection; where none is to be had, the next run notes how this one ended."""
         if self._is_out_of_reach:
             return
+        account, attempts = self._account, self._clearance.patience.attempt
         try:
             with connected(self._request.database, wait_s=5, purpose="record") as connection:
                 at = look(connection, self._graph, self._request.project.version_table or account.version_table)
                 text = self._request.database.redact(error) if error else None
-                finish_run(connection, run_id, Ending(outcome, list(at.current), account.version_table, text))
+                finish_run(connection, run_id, Ending(outcome, list(at.current), account.version_table, text, attempts))
         except Exception as exc:  # noqa: BLE001 - the run's own outcome must not be hidden by this
             self._tell(f"could not write the end of run {run_id} down: {self._request.database.redact(str(exc))}")
 
@@ -141,8 +170,9 @@ class Run:
             run_id=run_id,
             control_pid=backend_pid(self._control),
             is_pooled=self._is_pooled,
+            lock_timeout_s=request.pace.lock_timeout_s,
             events_fd=-1,
-            lifeline_fd=-1,
+            answers_fd=-1,
             parent_pid=os.getpid(),
             sys_path=[os.path.abspath(folder) for folder in sys.path if folder],
             x_arguments=list(request.x_arguments),

@@ -30,10 +30,12 @@ SETTINGS = {
 """Settings of every working session; those that a server does not know (before PostgreSQL 14) are left out."""
 
 
-_CHECK_INTERVAL = (
-    f"SELECT set_config(name, '{CHECK_INTERVAL_MS}', false) FROM pg_settings "  # noqa: S608 - a constant of ours
-    "WHERE name = 'client_connection_check_interval'"
+_FIRST_SETTINGS = (
+    f"SELECT set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '{CHECK_INTERVAL_MS}' "  # noqa: S608 - constants of ours
+    "WHEN 'lock_timeout' THEN '{lock_timeout_ms}' ELSE '0' END, false) FROM pg_settings "
+    "WHERE name IN ('client_connection_check_interval', 'lock_timeout', 'idle_in_transaction_session_timeout')"
 )
+"""A session of ours may be idle in its transaction while we wait for others' locks."""
 
 _KNOWN = text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(
     bindparam("names", list(SETTINGS), expanding=True)
@@ -51,15 +53,73 @@ class WorkerRefused(Exception):
     """The worker must not touch this database."""
 
 
-def watch_sessions(*, is_pooled: bool) -> None:
-    """Give every session that this process opens the fence, those too that a revision opens for itself.
+class WorkingSession:
+    """One server session of the worker, under whichever connection of SQLAlchemy or of the driver."""
+
+    on_raw_statement: Callable[[WorkingSession, str, Callable[[str], Any]], Any] | None = None
+    """Gets the statements that go to a cursor of the driver past SQLAlchemy."""
+
+    def __init__(self, dbapi_connection: Any, pid: int) -> None:
+        self.pid = pid
+        self.has_written = False
+        self.is_announced = False
+        """SQLAlchemy has told of the statement that a cursor gets now."""
+        self._connection = dbapi_connection
+        self._changed: dict[str, str] = {}
+
+    @property
+    def is_in_autocommit(self) -> bool:
+        """Whether each statement is a transaction of its own."""
+        return bool(getattr(self._connection, "autocommit", False))
+
+    def execute(self, statement: str) -> Any:
+        """The first value, if it gives one; sent past all who listen."""
+        was, self.is_announced = self.is_announced, True
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(statement)
+            return cursor.fetchone()[0] if cursor.description else None
+        finally:
+            cursor.close()
+            self.is_announced = was
+
+    def apply(self, settings: Mapping[str, str]) -> None:
+        """Change settings for one statement."""
+        for name, value in settings.items():
+            before = self.execute(f"SELECT current_setting('{name}')")
+            if before != value:
+                self._changed[name] = before
+                self._set(name, value)
+
+    def restore(self) -> None:
+        """Take that back; after a statement that failed, before the next one."""
+        while self._changed:
+            self._set(*self._changed.popitem())
+
+    def _set(self, name: str, value: str) -> None:
+        self.execute(f"SELECT set_config('{name}', '{value}', false)")
+
+
+def working_session(connection: Connection) -> WorkingSession | None:
+    """The session of a connection; nothing if it is not PostgreSQL's."""
+    found = connection.info.get(_KEY)
+    return found if isinstance(found, WorkingSession) else None
+
+
+_KEY = "tidegate_session"
+
+
+def watch_sessions(*, is_pooled: bool, lock_timeout_s: float) -> None:
+    """Give every session that this process opens the fence and the lock timeout, those too that a revision opens.
 
     Args:
         is_pooled: Our own connections go through a pooler as well, of which we know that it keeps sessions.
+        lock_timeout_s: Zero is no limit.
     """
+    settings = _FIRST_SETTINGS.format(lock_timeout_ms=round(lock_timeout_s * 1000))
 
     @event.listens_for(Pool, "connect")
-    def _fence(dbapi_connection: Any, _record: Any) -> None:
+    def _fence(dbapi_connection: Any, record: Any) -> None:
         if not any(name in type(dbapi_connection).__module__ for name in ("psycopg", "pg8000", "postgresql")):
             return
         cursor = dbapi_connection.cursor()
@@ -67,10 +127,12 @@ def watch_sessions(*, is_pooled: bool) -> None:
         actual = cursor.fetchone()[0]
         if not is_pooled and _announced_pid(dbapi_connection) not in {None, actual}:
             raise PooledSession("`env.py` connects through a pooler, where locks and settings of a session are lost")
-        cursor.execute(_CHECK_INTERVAL)
+        cursor.execute(settings)
         cursor.execute(f"SELECT pg_try_advisory_lock_shared({FENCE})")
         cursor.close()
         dbapi_connection.commit()
+        record.info[_KEY] = session = WorkingSession(dbapi_connection, actual)
+        _watch_cursors(dbapi_connection, session)
 
     @event.listens_for(Engine, "begin")
     def _begun(connection: Connection) -> None:
@@ -79,6 +141,26 @@ def watch_sessions(*, is_pooled: bool) -> None:
     @event.listens_for(Engine, "before_cursor_execute")
     def _used(connection: Connection, *_: Any) -> None:
         _explicit_transactions.discard(connection)
+
+
+def _watch_cursors(dbapi_connection: Any, session: WorkingSession) -> None:
+    """Have the driver's own cursors tell what they are given, where they can be replaced (psycopg2 and psycopg)."""
+    plain = getattr(dbapi_connection, "cursor_factory", None)
+    if plain is None and type(dbapi_connection).__module__.startswith("psycopg2"):
+        from psycopg2.extensions import cursor as plain
+    if not isinstance(plain, type):
+        return
+
+    class WatchedCursor(plain):  # type: ignore[misc, valid-type]  # the driver's class is known at run time only
+        def execute(self, query: Any, *rest: Any, **options: Any) -> Any:
+            def send(sent: Any) -> Any:
+                return super(WatchedCursor, self).execute(sent, *rest, **options)
+
+            if session.is_announced or session.on_raw_statement is None or not isinstance(query, str):
+                return send(query)
+            return session.on_raw_statement(session, query, send)
+
+    dbapi_connection.cursor_factory = WatchedCursor
 
 
 def raise_fence(
@@ -108,7 +190,8 @@ def raise_fence(
         raise WorkerRefused(
             "`env.py` connects to another database than the one that is locked, or the lock was lost meanwhile"
         )
-    emit("connected", pid=connection.execute(text("SELECT pg_backend_pid()")).scalar())
+    path = connection.execute(text("SELECT array_to_string(current_schemas(true), chr(10))")).scalar() or ""
+    emit("connected", pid=connection.execute(text("SELECT pg_backend_pid()")).scalar(), search_path=path.split("\n"))
     table = _version_table(connection, options)
     if not is_explicit:
         connection.commit()

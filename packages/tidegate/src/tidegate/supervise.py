@@ -11,7 +11,10 @@ import time
 
 import psycopg2
 
-from tidegate.connect import fetch_all, fetch_one
+from tidegate.blockers import blockers_of
+from tidegate.clearance import Question
+from tidegate.connect import fetch_one
+from tidegate.dialogue import Answer
 from tidegate.duration import show_duration
 from tidegate.order import VARIABLE, Order
 from tidegate.url import redact
@@ -23,10 +26,20 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+    from tidegate.clearance import Clearance
     from tidegate.signals import Signals
 
 TICK_S = 0.2
 """How soon a signal is acted on."""
+
+QUESTION_TICK_S = 0.1
+"""How often a statement's way is looked at while somebody is in it."""
+
+WATCH_TICK_S = 0.02
+"""How often it is looked whom a statement waits for, as long as it may be waiting for a lock."""
+
+WATCH_FOR_S = 1.0
+"""How long after a statement was sent."""
 
 PING_EVERY_S = 1.0
 """How soon the loss of the control connection, and with it of the mutex, is noticed."""
@@ -48,14 +61,27 @@ class Account:
         self.error: dict[str, Any] | None = None
         self.lost_control = False
         self.exit_code: int | None = None
+        self.attempts = 1
+        self.gave_up = False
+        """The budget for locks is spent."""
+
+    @property
+    def stopped_for_good(self) -> bool:
+        """Whether the run itself stopped the revision, for the whole run."""
+        return bool(self.error and self.error.get("is_final"))
 
 
 class Supervisor:
     """One worker and the connection that holds the lock for it."""
 
-    def __init__(self, control: Connection, *, tell: Callable[[str], None], signals: Signals) -> None:
+    def __init__(
+        self, control: Connection, *, clearance: Clearance, tell: Callable[[str], None], signals: Signals
+    ) -> None:
         self.account = Account()
         self._control = control
+        self._clearance = clearance
+        self._question: Question | None = None
+        self._answers = -1
         self._tell = tell
         self._signals = signals
         self._backend_pid: int | None = None
@@ -67,23 +93,23 @@ class Supervisor:
     def run(self, order: Order) -> Account:
         """Start the worker and stay until it has ended."""
         events, events_fd = os.pipe()
-        lifeline_fd, lifeline = os.pipe()
-        order = order._replace(events_fd=events_fd, lifeline_fd=lifeline_fd, parent_pid=os.getpid())
+        answers_fd, self._answers = os.pipe()
+        order = order._replace(events_fd=events_fd, answers_fd=answers_fd, parent_pid=os.getpid())
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tidegate.worker"],
             env={**os.environ, VARIABLE: order.to_json(), "PYTHONUNBUFFERED": "1"},
-            pass_fds=(events_fd, lifeline_fd),
+            pass_fds=(events_fd, answers_fd),
             stdin=subprocess.DEVNULL,
             stdout=2,  # what an env.py prints is progress; our stdout is for the result
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop the worker in order
         )
         try:
             os.close(events_fd)
-            os.close(lifeline_fd)
+            os.close(answers_fd)
             self._follow(events, process)
         finally:
             os.close(events)
-            os.close(lifeline)
+            os.close(self._answers)
             if process.poll() is None:
                 process.kill()
             self.account.exit_code = process.wait()
@@ -95,19 +121,50 @@ class Supervisor:
             selector.register(events, selectors.EVENT_READ)
             while True:
                 has_ended = process.poll() is not None
-                has_news = bool(selector.select(0 if has_ended else TICK_S))
+                has_news = bool(selector.select(0 if has_ended else self._tick_s()))
                 if (has_news and not self._read(events)) or (has_ended and not has_news):
                     break
                 now = time.monotonic()
                 if self._signals.received is not None:
                     self._stop(process, now)
-                if now - pinged >= PING_EVERY_S:
-                    pinged = now
-                    if not self._control_lives():
-                        self.account.lost_control = True
-                        process.kill()
-                    self._report_long_statement(now)
+                try:
+                    self._attend()
+                    if now - pinged >= PING_EVERY_S:
+                        pinged = now
+                        fetch_one(self._control, "SELECT 1")
+                        self._report_long_statement(now)
+                except psycopg2.Error:
+                    self.account.lost_control = True
+                    process.kill()
         process.wait()
+
+    def _tick_s(self) -> float:
+        if self._question is not None:
+            return QUESTION_TICK_S
+        return WATCH_TICK_S if self._is_watching() else TICK_S
+
+    def _is_watching(self) -> bool:
+        return self._statement is not None and time.monotonic() - self._statement_began < WATCH_FOR_S
+
+    def _attend(self) -> None:
+        """Answer the worker's question if there is one, else see whom its statement waits for."""
+        if self.account.lost_control:
+            return
+        if self._question is None:
+            if self._is_watching() and self._backend_pid is not None:
+                self._clearance.watch(self._backend_pid)
+            return
+        answer = self._clearance.consider(self._question)
+        if answer is not None:
+            self._answer(answer)
+
+    def _answer(self, answer: Answer) -> None:
+        self._question = None
+        self._statement_began = self._reported = time.monotonic()
+        try:
+            os.write(self._answers, answer.to_json().encode() + b"\n")
+        except BrokenPipeError:
+            return  # the worker is dead; the loop sees that next
 
     def _read(self, events: int) -> bool:
         chunk = os.read(events, 65536)
@@ -117,8 +174,9 @@ class Supervisor:
             getattr(self, f"_on_{fact.pop('event')}")(**fact)
         return bool(chunk)
 
-    def _on_connected(self, pid: int) -> None:
+    def _on_connected(self, pid: int, search_path: list[str]) -> None:
         self._backend_pid = pid
+        self._clearance.begin_session(search_path)
 
     def _on_configured(self, version_table: str) -> None:
         self.account.version_table = version_table
@@ -127,15 +185,34 @@ class Supervisor:
         self.account.plan = steps
 
     def _on_revision(self, id: str, number: int, of: int, title: str) -> None:  # noqa: A002 - the worker's word
+        self._clearance.begin_revision()
         self._tell(f"[{number}/{of}] {id}{': ' + title.splitlines()[0] if title else ''}")
 
-    def _on_statement(self, sql: str) -> None:
+    def _on_question(self, sql: str, pid: int, autocommit: bool) -> None:  # noqa: FBT001 - the worker's word
+        self._backend_pid = pid
+        self._question = Question(sql, pid, autocommit)
+        self._begin_statement(sql)
+
+    def _on_statement(self, sql: str, reads: bool) -> None:  # noqa: FBT001 - the worker's word
+        if not reads:
+            self._clearance.trace.sending(sql, is_repeatable=False)
+        self._begin_statement(sql)
+
+    def _begin_statement(self, sql: str) -> None:
         self._statement = redact(" ".join(sql.split()))
         self._statement_began = self._reported = time.monotonic()
+
+    def _on_executed(self, autocommit: bool) -> None:  # noqa: FBT001 - the worker's word
+        self._statement = None
+        self._clearance.trace.executed(autocommit=autocommit)
+
+    def _on_committed(self) -> None:
+        self._clearance.trace.commit()
 
     def _on_applied(self, id: str, ms: int) -> None:  # noqa: A002 - the worker's word
         self.account.applied.append(id)
         self._statement = None
+        self._clearance.forget_wants()
         self._tell(f"    {id} done in {show_duration(ms / 1000)}")
 
     def _on_error(self, **facts: Any) -> None:
@@ -144,36 +221,21 @@ class Supervisor:
     def _on_done(self) -> None:
         self._statement = None
 
-    def _control_lives(self) -> bool:
-        try:
-            fetch_one(self._control, "SELECT 1")
-        except psycopg2.Error:
-            return False
-        return True
-
     def _report_long_statement(self, now: float) -> None:
-        if self._statement is None or now - self._reported < REPORT_EVERY_S or self.account.lost_control:
+        if self._statement is None or self._question is not None or now - self._reported < REPORT_EVERY_S:
             return
         self._reported = now
-        blockers = fetch_all(
-            self._control,
-            "SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float "
-            "FROM unnest(pg_blocking_pids(%s)) b(pid) JOIN pg_stat_activity a USING (pid)",
-            (self._backend_pid or 0,),
-        )
-        waiting = "".join(
-            f"; waits for pid {pid} (`{name}`, transaction open for {show_duration(age or 0.0)})"
-            for pid, name, age in blockers
-        )
-        self._tell(
-            f"    still running after {show_duration(now - self._statement_began)}{waiting}: {self._statement[:100]}"
-        )
+        self._tell(f"    still running after {show_duration(now - self._statement_began)}: {self._statement[:100]}")
+        for blocker in blockers_of(self._control, self._backend_pid or 0):
+            self._tell(f"      waits for {blocker}")
 
     def _stop(self, process: subprocess.Popen[bytes], now: float) -> None:
         """Cancel the statement on the server; the worker then rolls back and ends by itself."""
         if self._stopping_since is None:
             self._stopping_since = now
             self._tell("stopping: cancelling the statement on the server")
+            if self._question is not None:
+                self._answer(Answer("stop", why="the run was told to stop", is_final=True))
         if now - self._stopping_since > STOP_TIMEOUT_S:
             process.kill()
         elif self._backend_pid is not None:

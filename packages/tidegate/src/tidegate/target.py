@@ -6,6 +6,8 @@ import os
 from typing import NamedTuple
 
 from tidegate.duration import parse_duration
+from tidegate.errors import UsageError
+from tidegate.pace import LOCK_TIMEOUT_S, RETRY_ATTEMPTS, RETRY_FOR_S, Pace
 from tidegate.project import Project, read_project
 from tidegate.url import Database, find_database
 
@@ -21,6 +23,10 @@ WAIT_FOR_DB_VARIABLE = "TIDEGATE_WAIT_FOR_DB"
 LOCK_WAIT_VARIABLE = "TIDEGATE_LOCK_WAIT"
 BEFORE_VARIABLE = "TIDEGATE_BEFORE"
 BEFORE_TIMEOUT_VARIABLE = "TIDEGATE_BEFORE_TIMEOUT"
+LOCK_TIMEOUT_VARIABLE = "TIDEGATE_LOCK_TIMEOUT"
+LOCK_TIMEOUT_MAX_VARIABLE = "TIDEGATE_LOCK_TIMEOUT_MAX"
+RETRY_FOR_VARIABLE = "TIDEGATE_RETRY_FOR"
+RETRY_ATTEMPTS_VARIABLE = "TIDEGATE_RETRY_ATTEMPTS"
 
 DEFAULT_CONFIG = "alembic.ini"
 DEFAULT_WAIT_FOR_DB = "60s"
@@ -34,6 +40,8 @@ class Waits(NamedTuple):
     for_db_s: float
     for_lock_s: float
     for_before_s: float
+    pace: Pace
+    """For the locks of the application's tables."""
 
 
 class Target(NamedTuple):
@@ -66,6 +74,7 @@ class Target(NamedTuple):
             worker_url=as_env_py_expects(self.database.url, self.project.sqlalchemy_url),
             wait_for_db_s=self.waits.for_db_s,
             lock_wait_s=self.waits.for_lock_s,
+            pace=self.waits.pace,
             x_arguments=x_arguments,
             before=self.before,
             before_timeout_s=self.waits.for_before_s,
@@ -82,8 +91,12 @@ def find_target(
     *,
     before: str | None = None,
     before_timeout: str | None = None,
+    **patience: str | None,
 ) -> Target:
     """The target that these options and the environment name.
+
+    Args:
+        patience: As `read_pace` takes it.
 
     Raises:
         UsageError: No such file, no URL, or a wait that is no length of time.
@@ -91,7 +104,7 @@ def find_target(
     from_environ = os.environ.get(CONFIG_VARIABLE) or os.environ.get(ALEMBIC_VARIABLE)
     project = read_project(config or from_environ or DEFAULT_CONFIG, section)
     database = find_database(database_url, os.environ, project.sqlalchemy_url)
-    waits = read_waits(os.environ, wait_for_db, lock_wait, before_timeout)
+    waits = read_waits(os.environ, wait_for_db, lock_wait, before_timeout, **patience)
     return Target(project, database, waits, before or os.environ.get(BEFORE_VARIABLE) or None)
 
 
@@ -100,6 +113,7 @@ def read_waits(
     wait_for_db: str | None = None,
     lock_wait: str | None = None,
     before_timeout: str | None = None,
+    **patience: str | None,
 ) -> Waits:
     """How long to wait: the options, then the environment, then the defaults."""
     for_db = wait_for_db or environ.get(WAIT_FOR_DB_VARIABLE) or DEFAULT_WAIT_FOR_DB
@@ -109,6 +123,34 @@ def read_waits(
         parse_duration(for_db, "--wait-for-db"),
         parse_duration(for_lock, "--lock-wait"),
         parse_duration(for_before, "--before-timeout"),
+        read_pace(environ, **patience),
+    )
+
+
+def read_pace(
+    environ: Mapping[str, str],
+    lock_timeout: str | None = None,
+    lock_timeout_max: str | None = None,
+    retry_for: str | None = None,
+    retry_attempts: str | None = None,
+) -> Pace:
+    """How patient to be with others' locks: the options, then the environment, then the defaults.
+
+    Raises:
+        UsageError: One of them is no length of time, or no number of attempts.
+    """
+    first = lock_timeout or environ.get(LOCK_TIMEOUT_VARIABLE)
+    timeout = parse_duration(first, "--lock-timeout") if first else LOCK_TIMEOUT_S
+    last = lock_timeout_max or environ.get(LOCK_TIMEOUT_MAX_VARIABLE)
+    budget = retry_for or environ.get(RETRY_FOR_VARIABLE)
+    attempts = retry_attempts or environ.get(RETRY_ATTEMPTS_VARIABLE) or str(RETRY_ATTEMPTS)
+    if not attempts.isdecimal() or int(attempts) < 1:
+        raise UsageError(f"`--retry-attempts` is `{attempts}`, which is no number of attempts", hint="write `50`")
+    return Pace(
+        lock_timeout_s=timeout,
+        lock_timeout_max_s=parse_duration(last, "--lock-timeout-max") if last else timeout,
+        retry_for_s=parse_duration(budget, "--retry-for") if budget else RETRY_FOR_S,
+        retry_attempts=int(attempts),
     )
 
 

@@ -8,18 +8,14 @@ fence until it has.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import signal
 import sys
-import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tidegate.dialogue import Dialogue
 from tidegate.order import VARIABLE, Order
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,18 +23,19 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Carry out the order in the environment; the exit code is 0 or 1, the account goes through the pipe."""
     order = Order.from_json(os.environ.pop(VARIABLE))
-    for fd in (order.events_fd, order.lifeline_fd):
+    for fd in (order.events_fd, order.answers_fd):
         os.set_inheritable(fd, False)  # what an env.py leaves running in the background must not keep us waiting
+    dialogue = Dialogue(events_fd=order.events_fd, answers_fd=order.answers_fd)
     _die_with_parent(order)
+    dialogue.listen()
     sys.path.extend(folder for folder in order.sys_path if folder not in sys.path)
-    emit = _emitter(order.events_fd)
     try:
-        _migrate(order, emit)
+        _migrate(order, dialogue)
     except BaseException as exc:  # noqa: BLE001 - the parent must hear of everything, SystemExit of an env.py too
-        emit("error", **_describe(exc))
+        dialogue.emit("error", **_describe(exc))
         sys.stdout.flush()
         os._exit(1)
-    emit("done")
+    dialogue.emit("done")
 
 
 def is_worker() -> bool:
@@ -47,7 +44,7 @@ def is_worker() -> bool:
     return getattr(main_module, "__spec__", None) is not None and main_module.__spec__.name == "tidegate.worker"  # type: ignore[union-attr]  # checked before the `and`
 
 
-def _migrate(order: Order, emit: Callable[..., None]) -> None:
+def _migrate(order: Order, dialogue: Dialogue) -> None:
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
@@ -55,13 +52,15 @@ def _migrate(order: Order, emit: Callable[..., None]) -> None:
     from tidegate.hooks import Progress, announced, attach
     from tidegate.project import Project
     from tidegate.sessions import watch_sessions
+    from tidegate.statements import watch_statements
 
     project = Project(order.config_file, order.section, order.options, {}, order.toml_file)
     config = alembic_config(project, sqlalchemy_url=_with_a_driver(order.sqlalchemy_url))
     config.cmd_opts = _command_line(order)
     script = ScriptDirectory.from_config(config)
-    progress = Progress(emit)
-    watch_sessions(is_pooled=order.is_pooled)
+    progress = Progress(dialogue.emit)
+    watch_sessions(is_pooled=order.is_pooled, lock_timeout_s=order.lock_timeout_s)
+    watch_statements(progress, dialogue)
 
     def steps(revision: Any, _context: Any) -> Any:
         plan = script._upgrade_revs if order.direction == "upgrade" else script._downgrade_revs  # noqa: SLF001 - what alembic.command calls
@@ -97,26 +96,11 @@ def _with_a_driver(url: str | None) -> str | None:
     return f"postgresql+{'psycopg' if find_spec('psycopg') else 'psycopg2'}://{rest}"
 
 
-def _emitter(fd: int) -> Callable[..., None]:
-    stream = os.fdopen(fd, "w", encoding="utf-8", buffering=1)
-
-    def emit(event: str, /, **facts: Any) -> None:
-        stream.write(json.dumps({"event": event, **facts}) + "\n")
-
-    return emit
-
-
 def _die_with_parent(order: Order) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != order.parent_pid:
         os._exit(1)
-
-    def watch() -> None:
-        os.read(order.lifeline_fd, 1)  # returns when the parent's end is closed, by its death too
-        os._exit(1)
-
-    threading.Thread(target=watch, name="tidegate-lifeline", daemon=True).start()
 
 
 def _describe(exc: BaseException) -> dict[str, Any]:
@@ -125,6 +109,7 @@ def _describe(exc: BaseException) -> dict[str, Any]:
     from sqlalchemy.exc import DBAPIError, StatementError
 
     from tidegate.sessions import PooledSession, WorkerRefused
+    from tidegate.statements import Stopped
 
     progress = getattr(exc, "tidegate_progress", None)
     facts: dict[str, Any] = {
@@ -138,10 +123,15 @@ def _describe(exc: BaseException) -> dict[str, Any]:
     }
     if isinstance(exc, StatementError):
         is_from_server = isinstance(exc, DBAPIError)
-        facts |= {"kind": "database", "message": _server_message(exc) if is_from_server else str(exc.orig)}
-        facts |= {"statement": exc.statement, "sqlstate": _sqlstate(exc) if is_from_server else None}
+        facts |= {"kind": "database", "message": _driver_message(exc.orig) if is_from_server else str(exc.orig)}
+        facts |= {"statement": exc.statement, "sqlstate": _sqlstate_of(exc.orig) if is_from_server else None}
+    elif _sqlstate_of(exc) is not None:  # a cursor of the driver itself
+        facts |= {"kind": "database", "message": _driver_message(exc), "sqlstate": _sqlstate_of(exc)}
+        facts |= {"statement": progress.statement if progress else None}
     elif isinstance(exc, CommandError):
         facts |= {"kind": "alembic", "message": str(exc)}
+    elif isinstance(exc, Stopped):
+        facts |= {"kind": "stopped", "message": str(exc), "statement": exc.statement, "is_final": exc.is_final}
     elif isinstance(exc, (WorkerRefused, PooledSession)):
         facts |= {"kind": "pooler" if isinstance(exc, PooledSession) else "refused", "message": str(exc)}
     else:
@@ -149,20 +139,21 @@ def _describe(exc: BaseException) -> dict[str, Any]:
     return facts
 
 
-def _server_message(exc: Any) -> str:
-    diag = getattr(exc.orig, "diag", None)
+def _driver_message(error: Any) -> str:
+    """What the server said first, with its detail; without a driver's additions."""
+    diag = getattr(error, "diag", None)
     primary = getattr(diag, "message_primary", None)
     if primary:
         detail = getattr(diag, "message_detail", None)
         return f"{primary} ({detail})" if detail else str(primary)
-    return str(exc.orig).strip().splitlines()[0] if str(exc.orig).strip() else type(exc.orig).__name__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _sqlstate(exc: Any) -> str | None:
-    for error in (exc.orig, getattr(exc.orig, "__cause__", None)):
-        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if state:
-            return str(state)
+def _sqlstate_of(error: Any) -> str | None:
+    for link in (error, getattr(error, "__cause__", None)):
+        state = getattr(link, "sqlstate", None) or getattr(link, "pgcode", None)
+        if isinstance(state, str):
+            return state
     return None
 
 

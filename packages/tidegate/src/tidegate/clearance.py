@@ -1,0 +1,156 @@
+"""Whether a statement may be sent now: nobody long in its way, and with which settings it goes.
+
+The worker asks before each statement that may take a lock on a table (`statements`); the answer is found on
+the control connection, which waits for nobody. While a revision holds nothing that others may wait for, it
+waits here, before its statement; once it does, it is given up and begun anew when the way is clear.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from tidegate.blockers import HARMLESS, awaited_lock, blockers_of, find_blockers, holds_strong_lock
+from tidegate.dialogue import Answer
+from tidegate.duration import show_duration
+from tidegate.effects import Relation, Statement, read_statements
+from tidegate.trace import Trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
+    from tidegate.blockers import Blocker
+    from tidegate.pace import Patience
+
+REPORT_EVERY_S = 10.0
+"""How often a wait for others is reported, after the first time."""
+
+_NOBODY_WAITS_FOR = HARMLESS | {"ShareUpdateExclusiveLock"}
+"""Modes that no reading and no writing waits for."""
+
+_NO_LIMIT = {"lock_timeout": "0"}
+_NO_LIMITS = {"lock_timeout": "0", "statement_timeout": "0"}
+
+
+class Question(NamedTuple):
+    """What a worker wants to send."""
+
+    sql: str
+    pid: int
+    """Its server session."""
+    autocommit: bool
+
+
+class Clearance:
+    """What a run knows of the locks that its revisions want, over all its attempts."""
+
+    def __init__(self, control: Connection, *, patience: Patience, tell: Callable[[str], None]) -> None:
+        self.patience = patience
+        self.trace = Trace()
+        self.blockers: list[Blocker] = []
+        """Who was in the way when it was last looked."""
+        self._control = control
+        self._tell = tell
+        self._wanted: set[Relation] = set()
+        self._search_path: list[str] = []
+        self._question: Question | None = None
+        self._statements: tuple[Statement, ...] | None = None
+        self._held_since: float | None = None
+        self._author_rules = False
+        self._reported: float | None = None
+
+    def begin_session(self, search_path: Sequence[str]) -> None:
+        """The worker is connected; names are looked for in these schemas."""
+        self._search_path = list(search_path)
+
+    def begin_revision(self) -> None:
+        """A revision begins: whatever the one before it held is committed."""
+        self.trace = Trace()
+        self._held_since, self._author_rules = None, False
+
+    def forget_wants(self) -> None:
+        """The revision is applied."""
+        self._wanted.clear()
+        self._reported = None
+
+    def consider(self, question: Question) -> Answer | None:
+        """The answer; nothing yet while somebody is in the way. Ask again in a moment."""
+        if question is not self._question:
+            self._begin(question)
+        statements = self._statements or ()
+        holds = holds_strong_lock(self._control, question.pid)
+        if holds and self._held_since is None:
+            self._held_since = time.monotonic()
+        timeout = self.patience.pace.timeout_s(self.patience.attempt)
+        if self._author_rules or timeout == 0:
+            return self._go({})
+        if statements and all(statement.takes_its_time for statement in statements) and not holds:
+            return self._go(_NO_LIMITS if any(statement.runs_alone for statement in statements) else _NO_LIMIT)
+        wanted = [lock for statement in statements for lock in statement.locks if lock.mode not in _NOBODY_WAITS_FOR]
+        self._wanted |= set(wanted)
+        self.blockers = self._find_blockers(wanted, timeout, question.pid)
+        if not self.blockers:
+            return self._go(self._settings(timeout))
+        if holds:
+            return Answer("stop", why="another transaction is in its way")
+        self.patience.begin_waiting()
+        if self.patience.time_is_up:
+            return Answer("stop", why="another transaction was in its way all the time", is_final=True)
+        self._report(f"before `{_short(question.sql)}`")
+        return None
+
+    def watch(self, pid: int) -> None:
+        """See whom a statement on its way waits for: so it is known what it locks even where its text hides it."""
+        lock = awaited_lock(self._control, pid)
+        if lock is not None:
+            self._wanted.add(Relation(*lock))
+            self.blockers = blockers_of(self._control, pid) or self.blockers
+
+    def is_clear(self) -> bool:
+        """Whether nobody is in the way of what the revision wanted so far. It is begun anew then."""
+        self.blockers = self._find_blockers(self._wanted, self.patience.pace.timeout_s(self.patience.attempt))
+        if self.blockers:
+            self._report("before the next attempt")
+        return not self.blockers
+
+    def _begin(self, question: Question) -> None:
+        self._question = question
+        self._statements = read_statements(question.sql)
+        statements = self._statements or ()
+        self._author_rules |= any(statement.sets_lock_timeout for statement in statements)
+        is_repeatable = bool(statements) and all(statement.is_repeatable for statement in statements)
+        self.trace.sending(question.sql, is_repeatable=is_repeatable)
+
+    def _go(self, settings: dict[str, str]) -> Answer:
+        return Answer("go", settings=settings)
+
+    def _settings(self, timeout: float) -> dict[str, str]:
+        """Only what differs from what every session has."""
+        held_for = None if self._held_since is None else time.monotonic() - self._held_since
+        left = self.patience.pace.left_s(self.patience.attempt, held_for_s=held_for)
+        if left == timeout == self.patience.pace.lock_timeout_s:
+            return {}
+        return {"lock_timeout": f"{max(1, round(left * 1000))}ms"}
+
+    def _find_blockers(self, wanted: Iterable[Relation], older_than_s: float, *pids: int) -> list[Blocker]:
+        return find_blockers(
+            self._control, wanted, older_than_s=older_than_s, search_path=self._search_path, except_pids=pids
+        )
+
+    def _report(self, when: str) -> None:
+        now = time.monotonic()
+        if self._reported is not None and now - self._reported < REPORT_EVERY_S:
+            return
+        self._reported = now
+        spent, budget = show_duration(self.patience.waited_s), show_duration(self.patience.pace.retry_for_s)
+        self._tell(f"    waiting {when} ({spent} of {budget}); in the way:")
+        for blocker in self.blockers:
+            self._tell(f"      {blocker}")
+
+
+def _short(sql: str) -> str:
+    text = " ".join(sql.split())
+    return text[:60] + ("…" if len(text) > 60 else "")

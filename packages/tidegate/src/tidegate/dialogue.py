@@ -1,0 +1,66 @@
+"""The worker's end of its talk with the parent: it tells what happens, and asks before each statement that may lock.
+
+Lines of JSON both ways. The parent's end of the answers is also the lifeline: when it closes, the parent is dead
+and the worker ends at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Answer(NamedTuple):
+    """What the parent says about a statement."""
+
+    verdict: str
+    """`go`, `skip` (it is done already) or `stop` (not in this attempt)."""
+    settings: Mapping[str, str] = MappingProxyType({})
+    """Settings for this one statement; the others keep what the session has."""
+    first: Sequence[str] = ()
+    """Statements to run before it."""
+    is_final: bool = False
+    """Of a `stop`: the whole run is to end with `why`."""
+    why: str = ""
+
+    def to_json(self) -> str:
+        """The answer as it travels."""
+        return json.dumps(self._asdict() | {"settings": dict(self.settings)})
+
+
+class Dialogue:
+    """One per worker."""
+
+    def __init__(self, *, events_fd: int, answers_fd: int) -> None:
+        self._events = os.fdopen(events_fd, "w", encoding="utf-8", buffering=1)
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._answers_fd = answers_fd
+        self._lock = threading.Lock()
+
+    def emit(self, event: str, /, **facts: Any) -> None:
+        """Tell the parent."""
+        line = json.dumps({"event": event, **facts}) + "\n"
+        with self._lock:  # a revision may have threads of its own
+            self._events.write(line)
+
+    def ask(self, **facts: Any) -> Answer:
+        """Ask the parent about a statement; it answers when nobody is in the way any more."""
+        self.emit("question", **facts)
+        return self._answers.get()
+
+    def listen(self) -> None:
+        """Hear the answers from now on, and die with the parent."""
+        threading.Thread(target=self._hear, name="tidegate-lifeline", daemon=True).start()
+
+    def _hear(self) -> None:
+        with os.fdopen(self._answers_fd, encoding="utf-8") as lines:
+            for line in lines:
+                self._answers.put(Answer(**json.loads(line)))
+        os._exit(1)
