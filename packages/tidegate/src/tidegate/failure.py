@@ -64,6 +64,12 @@ def raise_for(
             f"the connection that held the migration lock was lost, so the run was stopped; the database is at `{at}`",
             hint=again,
         )
+    if account.lost_worker:
+        raise MigrationFailed(
+            "the working session was lost: the server no longer has it while the run waits for its answer; "
+            f"the database is at `{at}`",
+            hint=again,
+        )
     if account.exit_code != 0:
         raise MigrationFailed(
             f"the worker ended by {_ending(account.exit_code)}; the database is at `{at}`",

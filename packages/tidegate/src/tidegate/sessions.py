@@ -30,12 +30,18 @@ SETTINGS = {
 """Settings of every working session; those that a server does not know (before PostgreSQL 14) are left out."""
 
 
-_FIRST_SETTINGS = (
-    f"SELECT set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '{CHECK_INTERVAL_MS}' "  # noqa: S608 - constants of ours
-    "WHEN 'lock_timeout' THEN '{lock_timeout_ms}' ELSE '0' END, false) FROM pg_settings "
-    "WHERE name IN ('client_connection_check_interval', 'lock_timeout', 'idle_in_transaction_session_timeout')"
-)
+_UNTIMED = {"idle_in_transaction_session_timeout": "0"}
 """A session of ours may be idle in its transaction while we wait for others' locks."""
+
+
+def _first_settings(lock_timeout_s: float) -> str:
+    wanted = SETTINGS | _UNTIMED | {"lock_timeout": str(round(lock_timeout_s * 1000))}
+    values = ", ".join(f"('{name}', '{value}')" for name, value in wanted.items())
+    return (
+        f"SELECT set_config(s.name, w.value, false) FROM pg_settings s JOIN (VALUES {values}) w (name, value) "  # noqa: S608 - constants of ours
+        "ON s.name = w.name"
+    )
+
 
 _KNOWN = text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(
     bindparam("names", list(SETTINGS), expanding=True)
@@ -116,7 +122,7 @@ def watch_sessions(*, is_pooled: bool, lock_timeout_s: float) -> None:
         is_pooled: Our own connections go through a pooler as well, of which we know that it keeps sessions.
         lock_timeout_s: Zero is no limit.
     """
-    settings = _FIRST_SETTINGS.format(lock_timeout_ms=round(lock_timeout_s * 1000))
+    settings = _first_settings(lock_timeout_s)
 
     @event.listens_for(Pool, "connect")
     def _fence(dbapi_connection: Any, record: Any) -> None:
@@ -183,7 +189,7 @@ def raise_fence(
     is_a_block = getattr(connection, "_trans_context_manager", None) is not None
     is_explicit = connection.in_transaction() and (is_a_block or connection in _explicit_transactions)
     known = connection.execute(_KNOWN).scalars()
-    for name in known.all():
+    for name in known.all():  # once more: `env.py` may have set them itself
         connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": SETTINGS[name]})
     fenced = connection.execute(text("SELECT pg_try_advisory_lock_shared(:key)"), {"key": FENCE}).scalar()
     if not fenced or not _holds_mutex(connection, control_pid):

@@ -16,6 +16,8 @@ from tidegate.clearance import Question
 from tidegate.connect import fetch_one
 from tidegate.dialogue import Answer
 from tidegate.duration import show_duration
+from tidegate.effects import read_statements
+from tidegate.keepalive import bounded
 from tidegate.order import VARIABLE, Order
 from tidegate.url import redact
 
@@ -34,6 +36,12 @@ TICK_S = 0.2
 
 QUESTION_TICK_S = 0.1
 """How often a statement's way is looked at while somebody is in it."""
+
+ANSWER_WITHIN_S = 10.0
+"""How long the server may take to answer on the control connection before that counts as lost."""
+
+MISSING_PINGS = 5
+"""How often in a row the working session may be missing on the server while its statement is still being waited for."""
 
 WATCH_TICK_S = 0.02
 """How often it is looked whom a statement waits for, as long as it may be waiting for a lock."""
@@ -60,6 +68,8 @@ class Account:
         self.version_table: str | None = None
         self.error: dict[str, Any] | None = None
         self.lost_control = False
+        self.lost_worker = False
+        """The server no longer has the session that the worker waits for."""
         self.exit_code: int | None = None
         self.attempts = 1
         self.gave_up = False
@@ -82,6 +92,7 @@ class Supervisor:
         self._clearance = clearance
         self._question: Question | None = None
         self._answers = -1
+        self._missing_pings = 0
         self._tell = tell
         self._signals = signals
         self._backend_pid: int | None = None
@@ -106,6 +117,7 @@ class Supervisor:
         try:
             os.close(events_fd)
             os.close(answers_fd)
+            read_statements("SELECT 1")  # loads the parser (0.2 s) while the worker loads Alembic
             self._follow(events, process)
         finally:
             os.close(events)
@@ -128,15 +140,26 @@ class Supervisor:
                 if self._signals.received is not None:
                     self._stop(process, now)
                 try:
-                    self._attend()
-                    if now - pinged >= PING_EVERY_S:
-                        pinged = now
-                        fetch_one(self._control, "SELECT 1")
-                        self._report_long_statement(now)
+                    with bounded(self._control, ANSWER_WITHIN_S):
+                        self._attend()
+                        if now - pinged >= PING_EVERY_S:
+                            pinged = now
+                            self._ping()
+                            self._report_long_statement(now)
                 except psycopg2.Error:
                     self.account.lost_control = True
+                if self.account.lost_control or self.account.lost_worker:
                     process.kill()
         process.wait()
+
+    def _ping(self) -> None:
+        """See that the control connection lives, and that the session which executes a statement is still there."""
+        (is_there,) = fetch_one(
+            self._control, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", (self._backend_pid or 0,)
+        )
+        is_missing = not is_there and self._statement is not None and self._backend_pid is not None
+        self._missing_pings = self._missing_pings + 1 if is_missing else 0
+        self.account.lost_worker = self._missing_pings >= MISSING_PINGS
 
     def _tick_s(self) -> float:
         if self._question is not None:
@@ -240,7 +263,8 @@ class Supervisor:
             process.kill()
         elif self._backend_pid is not None:
             try:
-                fetch_one(self._control, "SELECT pg_cancel_backend(%s)", (self._backend_pid,))
+                with bounded(self._control, ANSWER_WITHIN_S):
+                    fetch_one(self._control, "SELECT pg_cancel_backend(%s)", (self._backend_pid,))
             except psycopg2.Error:
                 process.kill()
         else:
