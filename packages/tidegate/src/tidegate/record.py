@@ -209,7 +209,7 @@ class Ending(NamedTuple):
     to_revisions: list[str]
     version_table: str | None
     error: str | None
-    attempts: int
+    attempts: int = 1
 
 
 def finish_run(connection: Connection, run_id: int, ending: Ending) -> None:
