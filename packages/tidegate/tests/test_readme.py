@@ -54,6 +54,7 @@ def test_every_variable_is_listed_with_its_default(readme: str) -> None:
         target.BEFORE_VARIABLE,
         target.BEFORE_TIMEOUT_VARIABLE,
         HEALTH_PORT_VARIABLE,
+        target.YES_VARIABLE,
         VERSION,
     }
     assert listed[target.CONFIG_VARIABLE].strip() == target.DEFAULT_CONFIG

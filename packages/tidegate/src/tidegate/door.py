@@ -70,7 +70,8 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
     from tidegate.project import SECTION, Project, find_toml_file, section_values
     from tidegate.request import Request
     from tidegate.runner import migrate
-    from tidegate.target import BEFORE_VARIABLE, as_env_py_expects, read_waits
+    from tidegate.switch import read_switch
+    from tidegate.target import BEFORE_VARIABLE, YES_VARIABLE, as_env_py_expects, read_waits
     from tidegate.url import VARIABLES, find_database
 
     config = environment.config
@@ -100,5 +101,6 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
         tag=environment.context_opts.get("tag"),
         before=os.environ.get(BEFORE_VARIABLE) or None,
         before_timeout_s=waits.for_before_s,
+        is_confirmed=read_switch(os.environ, YES_VARIABLE),
     )
     migrate(request, tell=tell)

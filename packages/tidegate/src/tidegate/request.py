@@ -62,7 +62,7 @@ def is_done(request: Request, graph: Graph, now: Judgement) -> bool:
     """
     target = request.target
     if request.direction == "downgrade":
-        return False
+        return now.current == (target,)
     if target == "heads" and now.state == "diverged" and all(id_ in graph for id_ in now.current):
         return not now.pending
     if now.state in WAYS_OUT:

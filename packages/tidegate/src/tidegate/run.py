@@ -85,6 +85,10 @@ class Run:
         before = self._look()
         if self._is_done(before):  # the other run ended between the last look and our lock
             return before
+        if self._request.direction == "downgrade" and not self._request.is_confirmed:
+            from tidegate.confirmation import refuse_loss
+
+            refuse_loss(self._control, self._request, before.current)
         ensure_record(self._control)
         run_id = begin_run(self._control, self._new_run(before))
         return self._recorded(run_id, before)

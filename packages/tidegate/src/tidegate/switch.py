@@ -23,7 +23,16 @@ def migrations_wanted(environ: Mapping[str, str]) -> bool:
     Raises:
         UsageError: The value is neither true/1/yes/on nor false/0/no/off, in any case.
     """
-    value = environ.get(VARIABLE)
+    return read_switch(environ, VARIABLE)
+
+
+def read_switch(environ: Mapping[str, str], variable: str) -> bool:
+    """What a variable says that is either true or false; unset is false.
+
+    Raises:
+        UsageError: As above.
+    """
+    value = environ.get(variable)
     if value is None:
         return False
     word = value.strip().lower()
@@ -32,6 +41,6 @@ def migrations_wanted(environ: Mapping[str, str]) -> bool:
     if word in _FALSE:
         return False
     raise UsageError(
-        f"`{VARIABLE}` is `{value}`, which is neither true nor false",
-        hint=f"set `{VARIABLE}` to true, 1, yes or on, or to false, 0, no or off",
+        f"`{variable}` is `{value}`, which is neither true nor false",
+        hint=f"set `{variable}` to true, 1, yes or on, or to false, 0, no or off",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,16 +50,29 @@ def upgrade(revision: str, x_arguments: tuple[str, ...], **options: Any) -> None
 @target_options
 @run_options
 @X_ARGUMENTS
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Go on although rows will be lost, or may be; without it such a downgrade lists them and changes nothing "
+    "(env: TIDEGATE_YES).",
+)
 @click.argument("revision")
-def downgrade(revision: str, x_arguments: tuple[str, ...], **options: Any) -> None:
+def downgrade(revision: str, x_arguments: tuple[str, ...], yes: bool, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
     """Take the database back to REVISION, guarded. What a revision dropped or deleted does not come back."""
-    _migrate(targets.find_target(**options), "downgrade", revision, x_arguments)
+    from tidegate.switch import read_switch
+
+    is_confirmed = yes or read_switch(os.environ, targets.YES_VARIABLE)
+    _migrate(targets.find_target(**options), "downgrade", revision, x_arguments, is_confirmed=is_confirmed)
 
 
-def _migrate(target: Target, direction: str, revision: str, x_arguments: tuple[str, ...]) -> None:
+def _migrate(
+    target: Target, direction: str, revision: str, x_arguments: tuple[str, ...], *, is_confirmed: bool = False
+) -> None:
     from tidegate.runner import migrate
 
     command = f"tidegate {direction}" + ("" if revision == "head" else f" {revision}")
-    request = target.request(command, direction=direction, target=revision, x_arguments=x_arguments)
+    request = target.request(
+        command, direction=direction, target=revision, x_arguments=x_arguments, is_confirmed=is_confirmed
+    )
     after = migrate(request, tell=tell)
     click.echo(f"{after.state}: the database is at {', '.join(after.current) or 'no revision'}")
