@@ -49,7 +49,7 @@ def run_attempts(
         plan = plan or account.plan
         applied += account.applied
         account.plan, account.applied, account.attempts = plan, applied, patience.attempt
-        if not _passes(account) or not clearance.trace.can_be_repeated:
+        if not _passes(account) or clearance.refusal or not clearance.trace.can_be_repeated:
             return account
         patience.begin_waiting()
         if account.stopped_for_good or not patience.may_try_again:

@@ -11,6 +11,7 @@ import time
 from typing import NamedTuple
 
 from tidegate.blockers import HARMLESS, awaited_lock, blockers_of, find_blockers, holds_strong_lock
+from tidegate.concurrently import Preparation, prepare
 from tidegate.dialogue import Answer
 from tidegate.duration import show_duration
 from tidegate.effects import Relation, Statement, read_statements
@@ -52,8 +53,13 @@ class Clearance:
         self.trace = Trace()
         self.blockers: list[Blocker] = []
         """Who was in the way when it was last looked."""
+        self.refusal: Preparation | None = None
+        """Why the run was stopped although nobody is in the way."""
+        self.is_repetition = False
+        """Whether the run before this one was cut off or failed."""
         self._control = control
         self._tell = tell
+        self._created: list[tuple[str | None, str]] = []
         self._wanted: set[Relation] = set()
         self._search_path: list[str] = []
         self._question: Question | None = None
@@ -70,6 +76,7 @@ class Clearance:
         """A revision begins: whatever the one before it held is committed."""
         self.trace = Trace()
         self._held_since, self._author_rules = None, False
+        self._created.clear()
 
     def forget_wants(self) -> None:
         """The revision is applied."""
@@ -86,21 +93,26 @@ class Clearance:
             self._held_since = time.monotonic()
         timeout = self.patience.pace.timeout_s(self.patience.attempt)
         if self._author_rules or timeout == 0:
-            return self._go({})
+            return Answer("go")
         if statements and all(statement.takes_its_time for statement in statements) and not holds:
-            return self._go(_NO_LIMITS if any(statement.runs_alone for statement in statements) else _NO_LIMIT)
+            return self._prepare(question, statements) if self.runs_alone else Answer("go", _NO_LIMIT)
         wanted = [lock for statement in statements for lock in statement.locks if lock.mode not in _NOBODY_WAITS_FOR]
         self._wanted |= set(wanted)
         self.blockers = self._find_blockers(wanted, timeout, question.pid)
         if not self.blockers:
-            return self._go(self._settings(timeout))
+            return Answer("go", self._settings(timeout))
         if holds:
             return Answer("stop", why="another transaction is in its way")
         self.patience.begin_waiting()
         if self.patience.time_is_up:
             return Answer("stop", why="another transaction was in its way all the time", is_final=True)
-        self._report(f"before `{_short(question.sql)}`")
+        self._report(f"before `{_short(question.sql)}`", map(str, self.blockers))
         return None
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether the statement last asked about is one that cannot run in a transaction."""
+        return any(statement.runs_alone for statement in self._statements or ())
 
     def watch(self, pid: int) -> None:
         """See whom a statement on its way waits for: so it is known what it locks even where its text hides it."""
@@ -113,19 +125,41 @@ class Clearance:
         """Whether nobody is in the way of what the revision wanted so far. It is begun anew then."""
         self.blockers = self._find_blockers(self._wanted, self.patience.pace.timeout_s(self.patience.attempt))
         if self.blockers:
-            self._report("before the next attempt")
+            self._report("before the next attempt", map(str, self.blockers))
         return not self.blockers
 
     def _begin(self, question: Question) -> None:
         self._question = question
-        self._statements = read_statements(question.sql)
+        self._statements = read_statements(question.sql, self._created)
         statements = self._statements or ()
+        self._created += [name for statement in statements for name in statement.creates]
         self._author_rules |= any(statement.sets_lock_timeout for statement in statements)
         is_repeatable = bool(statements) and all(statement.is_repeatable for statement in statements)
         self.trace.sending(question.sql, is_repeatable=is_repeatable)
 
-    def _go(self, settings: dict[str, str]) -> Answer:
-        return Answer("go", settings=settings)
+    def _prepare(self, question: Question, statements: Sequence[Statement]) -> Answer | None:
+        """The answer about a statement that cannot be rolled back, such as CREATE INDEX CONCURRENTLY."""
+        if not question.autocommit:
+            return Answer("go")  # the server has the best words for that
+        found = prepare(
+            self._control,
+            statements[0],
+            pid=question.pid,
+            search_path=self._search_path,
+            is_repetition=self.is_repetition or self.patience.attempt > 1,
+        )
+        if found.verdict == "refuse":
+            self.refusal = found
+            return Answer("stop", why=found.reason, is_final=True)
+        if found.verdict == "wait":
+            self.patience.begin_waiting()
+            if self.patience.time_is_up:
+                return Answer("stop", why=found.reason, is_final=True)
+            self._report(f"before `{_short(question.sql)}`", [found.reason])
+            return None
+        if found.reason:
+            self._tell(f"    {found.reason}: {'skipped' if found.verdict == 'skip' else ', then '.join(found.first)}")
+        return Answer(found.verdict, _NO_LIMITS, found.first)
 
     def _settings(self, timeout: float) -> dict[str, str]:
         """Only what differs from what every session has."""
@@ -140,15 +174,15 @@ class Clearance:
             self._control, wanted, older_than_s=older_than_s, search_path=self._search_path, except_pids=pids
         )
 
-    def _report(self, when: str) -> None:
+    def _report(self, when: str, causes: Iterable[str]) -> None:
         now = time.monotonic()
         if self._reported is not None and now - self._reported < REPORT_EVERY_S:
             return
         self._reported = now
         spent, budget = show_duration(self.patience.waited_s), show_duration(self.patience.pace.retry_for_s)
         self._tell(f"    waiting {when} ({spent} of {budget}); in the way:")
-        for blocker in self.blockers:
-            self._tell(f"      {blocker}")
+        for cause in causes:
+            self._tell(f"      {cause}")
 
 
 def _short(sql: str) -> str:

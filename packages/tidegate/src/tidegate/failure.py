@@ -139,6 +139,13 @@ def _from_worker(error: dict[str, Any], request: Request, at: str, clearance: Cl
             hint="let `env.py` take `sqlalchemy.url` from its configuration, and set `TIDEGATE_DATABASE_URL` to the "
             "direct URL of PostgreSQL",
         )
+    if clearance.refusal is not None:
+        return MigrationFailed(
+            f"revision `{error['revision']}` was stopped: {clearance.refusal.reason}{_indented(error, request)}\n"
+            f"  database:  at `{at}`",
+            hint=f"{clearance.refusal.hint}; then run `{request.command}` again",
+            revision=error["revision"],
+        )
     if error["revision"] is None:
         return _outside_a_revision(error, request, f"{said}{_indented(error, request)}\n  database:  at `{at}`")
     stays = "failed after part of it was committed" if error["committed_part"] else "failed and was rolled back"

@@ -21,7 +21,7 @@ from tidegate.lock import acquire, wait_for_fence
 from tidegate.look import look
 from tidegate.order import Order
 from tidegate.pace import Patience
-from tidegate.record import Ending, NewRun, begin_run, ensure_record, finish_run
+from tidegate.record import Ending, NewRun, begin_run, ensure_record, finish_run, runs
 from tidegate.request import is_done
 from tidegate.supervise import Account, Supervisor
 from tidegate.version import application_version, tidegate_version
@@ -117,6 +117,8 @@ class Run:
         return after
 
     def _attempts(self, run_id: int) -> None:
+        previous = [run for run in runs(self._control, 2) if run.id != run_id]
+        self._clearance.is_repetition = bool(previous) and previous[0].outcome != "succeeded"
         run_attempts(
             self._attempt,
             self._order(run_id),

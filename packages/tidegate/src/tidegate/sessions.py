@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from sqlalchemy import bindparam, event, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import Pool
 
 from tidegate.lock import FENCE, MUTEX, key_halves
@@ -107,8 +108,11 @@ class WorkingSession:
 
 
 def working_session(connection: Connection) -> WorkingSession | None:
-    """The session of a connection; nothing if it is not PostgreSQL's."""
-    found = connection.info.get(_KEY)
+    """The session of a connection; nothing if it is not PostgreSQL's, or if the connection is not usable any more."""
+    try:
+        found = connection.info.get(_KEY)
+    except SQLAlchemyError:
+        return None
     return found if isinstance(found, WorkingSession) else None
 
 

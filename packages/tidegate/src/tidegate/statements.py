@@ -104,12 +104,10 @@ class _Crossing:
         answer = self._dialogue.ask(sql=statement, pid=session.pid, autocommit=in_autocommit)
         if answer.verdict == "stop":
             raise Stopped(answer.why, statement=statement, is_final=answer.is_final)
-        if answer.verdict == "skip":
-            return _DONE_ALREADY
         session.apply(answer.settings)
         for sql in answer.first:
             session.execute(sql)
-        return statement
+        return _DONE_ALREADY if answer.verdict == "skip" else statement
 
     def after(self, session: WorkingSession, *, in_autocommit: bool) -> None:
         if self._progress.is_inside:

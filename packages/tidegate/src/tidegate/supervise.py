@@ -17,6 +17,7 @@ from tidegate.connect import fetch_one
 from tidegate.dialogue import Answer
 from tidegate.duration import show_duration
 from tidegate.effects import read_statements
+from tidegate.index import build_progress
 from tidegate.keepalive import bounded
 from tidegate.order import VARIABLE, Order
 from tidegate.url import redact
@@ -93,6 +94,7 @@ class Supervisor:
         self._question: Question | None = None
         self._answers = -1
         self._missing_pings = 0
+        self._phase: str | None = None
         self._tell = tell
         self._signals = signals
         self._backend_pid: int | None = None
@@ -145,7 +147,7 @@ class Supervisor:
                         if now - pinged >= PING_EVERY_S:
                             pinged = now
                             self._ping()
-                            self._report_long_statement(now)
+                            self._report_statement(now)
                 except psycopg2.Error:
                     self.account.lost_control = True
                 if self.account.lost_control or self.account.lost_worker:
@@ -222,6 +224,7 @@ class Supervisor:
         self._begin_statement(sql)
 
     def _begin_statement(self, sql: str) -> None:
+        self._phase = None
         self._statement = redact(" ".join(sql.split()))
         self._statement_began = self._reported = time.monotonic()
 
@@ -244,13 +247,27 @@ class Supervisor:
     def _on_done(self) -> None:
         self._statement = None
 
-    def _report_long_statement(self, now: float) -> None:
-        if self._statement is None or self._question is not None or now - self._reported < REPORT_EVERY_S:
+    def _report_statement(self, now: float) -> None:
+        if self._statement is None or self._question is not None:
+            return
+        if self._clearance.runs_alone and self._report_build(now):
+            return
+        if now - self._reported < REPORT_EVERY_S:
             return
         self._reported = now
         self._tell(f"    still running after {show_duration(now - self._statement_began)}: {self._statement[:100]}")
         for blocker in blockers_of(self._control, self._backend_pid or 0):
             self._tell(f"      waits for {blocker}")
+
+    def _report_build(self, now: float) -> bool:
+        """Tell how far an index is, at each new phase and every so often. Whether there was anything to tell of."""
+        progress = build_progress(self._control, self._backend_pid or 0)
+        if progress is None:
+            return False
+        if progress.phase != self._phase or now - self._reported >= REPORT_EVERY_S:
+            self._phase, self._reported = progress.phase, now
+            self._tell(f"    {progress} ({show_duration(now - self._statement_began)})")
+        return True
 
     def _stop(self, process: subprocess.Popen[bytes], now: float) -> None:
         """Cancel the statement on the server; the worker then rolls back and ends by itself."""

@@ -112,6 +112,7 @@ def _describe(exc: BaseException) -> dict[str, Any]:
     from tidegate.statements import Stopped
 
     progress = getattr(exc, "tidegate_progress", None)
+    exc = _stop_in(exc) or exc
     facts: dict[str, Any] = {
         "kind": "python",
         "message": f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__,
@@ -137,6 +138,18 @@ def _describe(exc: BaseException) -> dict[str, Any]:
     else:
         facts["where"] = "".join(traceback.format_tb(exc.__traceback__)[-6:])
     return facts
+
+
+def _stop_in(exc: BaseException) -> BaseException | None:
+    """The parent's word that ended the attempt, where an error on the way out of a block covers it up."""
+    from tidegate.statements import Stopped
+
+    link: BaseException | None = exc
+    while link is not None:
+        if isinstance(link, Stopped):
+            return link
+        link = link.__cause__ or link.__context__
+    return None
 
 
 def _driver_message(error: Any) -> str:
