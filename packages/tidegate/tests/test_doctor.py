@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +24,16 @@ PARTITIONED = (
     'CREATE TABLE "Part 2" PARTITION OF part FOR VALUES FROM (10) TO (20);'
     "INSERT INTO part SELECT n, n % 5 FROM generate_series(0, 19) n"
 )
+
+
+_DROPPING = "datname = current_database() AND state = 'active' AND query LIKE 'DROP INDEX CONCURRENTLY%'"
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """A project whose one revision is not applied yet: nothing that the doctor would find."""
+    project.add_table("a")
+    return project
 
 
 @contextmanager
@@ -237,6 +249,24 @@ def test_a_dry_run_shows_what_fix_would_execute_and_executes_nothing(project: Pr
     assert "fix   DROP INDEX CONCURRENTLY public.broken;" in result.out
     assert kinds(project) == ["invalid_index"]
     assert project.tidegate("doctor", "--dry-run").code == 64
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_fix_that_is_stopped_leaves_no_statement_and_no_lock_and_is_repeated(
+    project: Project, signum: signal.Signals
+) -> None:
+    project.tidegate("upgrade")
+    broken_index(project)
+    with reader(project, '"T"'):
+        fixing = project.start([str(BIN / "tidegate"), "doctor", "--fix"])
+        until(lambda: project.query(f"SELECT count(*) FROM pg_stat_activity WHERE {_DROPPING}")[0][0])
+        os.kill(fixing.pid, signum)
+        fixing.communicate(timeout=10)
+        until(lambda: not project.query(f"SELECT count(*) FROM pg_stat_activity WHERE {_DROPPING}")[0][0], timeout=5)
+    assert fixing.returncode == (130 if signum == signal.SIGINT else -signum)
+    assert "invalid_index" in kinds(project)
+    assert project.tidegate("doctor", "--fix").code == 0
+    assert project.outcomes()[1:] == ["interrupted" if signum == signal.SIGINT else "killed", "succeeded"]
 
 
 def test_a_reader_of_the_partition_never_waits_behind_fix(project: Project) -> None:

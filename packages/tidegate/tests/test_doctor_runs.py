@@ -86,8 +86,8 @@ def test_a_killed_run_whose_work_is_done_is_mended_by_the_printed_command(projec
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_a_revision_that_failed_after_it_committed_a_part_is_half_done_until_it_is_repeated(project: Project) -> None:
-    part = "ctx = op.get_context(); ctx.autocommit_block().__enter__(); op.execute('CREATE TABLE half (id int)')"
-    project.add("a", f"{part}; op.execute('SELECT 1 / 0')")
+    commits = "with op.get_context().autocommit_block():\n        op.execute('CREATE TABLE half (id int)')"
+    project.add("a", f"{commits}\n    op.execute('SELECT 1 / 0')")
     assert project.tidegate("upgrade").code == 10
     assert kinds(project) == ["half_done_step"]
     project.add("a", "op.execute('CREATE TABLE IF NOT EXISTS half (id int)')")
@@ -114,6 +114,7 @@ def test_a_killed_revision_that_commits_by_itself_may_be_half_done(project: Proj
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 @pytest.mark.usefixtures("orphan")
 def test_an_orphaned_statement_is_cancelled_by_the_printed_command(project: Project) -> None:
+    project.add_table("a")
     finding = only(project, "orphaned_statement")
     assert "pg_sleep(60), 'orphan'" in finding["what"]
     project.query(*finding["commands"])
@@ -156,21 +157,24 @@ def test_while_a_run_is_on_nothing_is_damage_and_fix_refuses(project: Project) -
     assert [(finding["kind"], finding["is_damage"]) for finding in found] == [("lock_held", False)]
     assert refused.code == 11
     assert "a migration is running: pid" in refused.err
+    assert "for run 1 (`tidegate upgrade`" in refused.err
 
 
 def test_a_holder_that_is_silent_is_ended_by_the_printed_command(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project.add_table("a")
     with project.connection() as left:
         left.cursor().execute(f"SELECT pg_advisory_lock({MUTEX})")
         assert kinds(project) == ["lock_held"]
-        monkeypatch.setattr("tidegate.doctor.traffic.STUCK_AFTER_S", 0.05)
+        monkeypatch.setattr("tidegate.doctor.past.STUCK_AFTER_S", 0.05)
         time.sleep(0.1)
         finding = mended_by_its_own_command(project, "stuck_holder")
         assert finding["is_damage"]
 
 
 def test_an_idle_transaction_is_a_note_from_its_age_on_and_ended_by_the_printed_command(project: Project) -> None:
+    project.add_table("a")
     project.query("CREATE TABLE t (id int)")
     with project.connection() as left:
         left.autocommit = False
@@ -192,6 +196,7 @@ def two_phase() -> Iterator[Cluster]:
 def test_a_prepared_transaction_is_a_note_and_ended_by_the_printed_command(
     project: Project, two_phase: Cluster
 ) -> None:
+    project.add_table("a")
     project.url = two_phase.url
     project.query("BEGIN; CREATE TABLE t (id int); PREPARE TRANSACTION 'it''s old'")
     assert findings(project) == []

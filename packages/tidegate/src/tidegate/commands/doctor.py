@@ -20,7 +20,10 @@ from tidegate.output import tell
 @FORMAT
 @click.option("--fix", is_flag=True, help="Mend what is safe to mend, with the migration lock held.")
 @click.option(
-    "--accept", multiple=True, metavar="REV", help="Put the file of an applied revision on record as it is now."
+    "--accept",
+    multiple=True,
+    metavar="REV",
+    help="Put the file of an applied revision on record as it is now; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="With `--fix`: show what it would execute, and execute nothing.")
 @click.option(

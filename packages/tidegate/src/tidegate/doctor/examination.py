@@ -58,7 +58,7 @@ class Examination(NamedTuple):
             incomplete_partitioned_indexes,
             objects.not_valid_constraints,
             objects.pending_detaches,
-            traffic.lock_holders,
+            past.lock_holders,
             traffic.orphans,
             traffic.hidden_sessions,
         ):

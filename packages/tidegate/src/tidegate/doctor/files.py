@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import NamedTuple
 
 from psycopg2 import errors
@@ -86,7 +87,9 @@ class Files:
             lines = text.replace(b"\r\n", b"\n")
             ends_only = entry.checksum in {_sum(lines), _sum(lines.replace(b"\n", b"\r\n"))}
             told = "other line endings" if ends_only else "another text"
-            what = f"`{self._graph[id_].path}` has {told} than when it was {entry.when}{self._moved(id_)}"
+            what = (
+                f"`{os.path.relpath(self._graph[id_].path)}` has {told} than when it was {entry.when}{self._moved(id_)}"
+            )
             accept = f"tidegate doctor --accept {id_}{self._options}"
             then = "" if ends_only else "or bring the file back as it was, and write a new revision for what changed"
             yield Finding("line_endings" if ends_only else "edited_file", what, (accept,), then=then)

@@ -21,19 +21,31 @@ class Kind(NamedTuple):
 
 
 KINDS = {
+    "lock_held": Kind("a migration is running; what else is found may be its work in progress", is_damage=False),
+    "stuck_holder": Kind("a run that lives asks its connection every second; every other run waits for this one"),
+    "orphaned_statement": Kind(
+        "a run that is gone left it running on the server; the next run waits for it", is_fixable=True
+    ),
+    "unfinished_run": Kind("it was killed, and the record says that it is still running", is_fixable=True),
+    "half_done_step": Kind("part of it is committed and its revision is not: the schema is between two revisions"),
     "several_heads": Kind("`upgrade head` cannot know which of them is meant, so nothing migrates"),
     "unknown_revision": Kind(
         "without its file nobody can tell what the schema is, so nothing migrates and nothing serves"
     ),
     "newer_revision": Kind("this is an older version of the code than the one that migrated", is_damage=False),
+    "unreadable_files": Kind("Alembic cannot load them either, so nothing migrates"),
     "missing_file": Kind("the schema holds what it did, and no file says what that is or takes it back"),
     "edited_file": Kind("this database was made by another text than the one a new database will be made by"),
     "line_endings": Kind("a checkout changed the line endings, and nothing else", is_damage=False),
-    "unreadable_files": Kind("Alembic cannot load them either, so nothing migrates"),
     "unrecorded_revision": Kind(
         "plain Alembic applied or stamped it: its file has no checksum on record, and an older version of the code "
         "cannot judge it",
         is_damage=False,
+    ),
+    "detach_pending": Kind(
+        "a DETACH CONCURRENTLY broke off: the parent's queries leave the partition out, and no other partition can "
+        "be detached that way",
+        is_fixable=True,
     ),
     "invalid_index": Kind(
         "every write keeps it up and no query uses it; if it is unique, it does not keep", is_fixable=True
@@ -48,25 +60,14 @@ KINDS = {
     "not_valid_constraint": Kind(
         "new rows are checked, the rows from before never were, and the planner must not rely on it", is_fixable=True
     ),
-    "detach_pending": Kind(
-        "a DETACH CONCURRENTLY broke off: the parent's queries leave the partition out, and no other partition can "
-        "be detached that way",
-        is_fixable=True,
-    ),
-    "orphaned_statement": Kind(
-        "a run that is gone left it running on the server; the next run waits for it", is_fixable=True
-    ),
-    "stuck_holder": Kind("a run that lives asks its connection every second; every other run waits for this one"),
-    "lock_held": Kind("a migration is running; what else is found may be its work in progress", is_damage=False),
-    "unfinished_run": Kind("it was killed: the record says that it is still running", is_fixable=True),
-    "half_done_step": Kind("part of it is committed and its revision is not: the schema is between two revisions"),
     "prepared_transaction": Kind(
         "it keeps its locks through every restart, and migrations wait for them", is_damage=False
     ),
     "idle_transaction": Kind("it keeps its locks while it does nothing, and migrations wait for them", is_damage=False),
     "not_visible": Kind("what this role may not see, doctor cannot judge", is_damage=False),
 }
-"""Every kind of finding, in the order in which they are shown."""
+"""Every kind of finding, in the order in which they are shown and mended: what is at work first, then the files, then
+what lies in the database."""
 
 
 class Finding(NamedTuple):

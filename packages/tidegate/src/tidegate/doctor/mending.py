@@ -17,10 +17,12 @@ from psycopg2 import errors, extensions, extras
 from tidegate.connect import connected, fetch_all, fetch_one, refuse_pooler
 from tidegate.doctor.examination import Examination, graph_of
 from tidegate.doctor.files import checksum_of, recorded_entries
-from tidegate.doctor.past import OWN_COMMAND
-from tidegate.doctor.traffic import holders_of
+from tidegate.doctor.past import OWN_COMMAND, lock_holders
+from tidegate.doctor.traffic import holders_of, orphans
 from tidegate.errors import Interrupted, LockBusy, UsageError
-from tidegate.lock import FENCE, MUTEX, acquire
+from tidegate.failure import outcome_of
+from tidegate.keepalive import watch_client
+from tidegate.lock import FENCE, MUTEX, acquire, wait_for_fence
 from tidegate.look import current_revisions
 from tidegate.record import Ending, NewRun, begin_run, finish_run
 from tidegate.run import user_name
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 2.0
 """How long an orphan gets to end after its statement was cancelled, and again after its session was ended."""
+
+GRACE_S = 1.0
+"""The server needs half a second to notice by itself that a client is gone, and then there is nothing to mend."""
 
 LOCK_TIMEOUT = "100ms"
 LOCK_ATTEMPTS = 50
@@ -73,6 +78,7 @@ def mend(
     graph, broken = graph_of(target)
     with connected(target.database, wait_s=target.waits.for_db_s, purpose="doctor", tell=tell) as control:
         refuse_pooler(control, target.database)
+        watch_client(control)
         with _interruptible(control):
             examination = Examination(target, control, graph, broken, older_than_s)
             done = _end_orphans(examination, tell) if fix else []
@@ -104,7 +110,7 @@ def _on_record(
         yield
     except BaseException as exc:
         if run_id is not None and not control.closed:
-            finish_run(control, run_id, Ending("failed", at, None, target.database.redact(str(exc))))
+            finish_run(control, run_id, Ending(outcome_of(exc), at, None, target.database.redact(str(exc))))
         raise
     if run_id is not None:
         finish_run(control, run_id, Ending("succeeded", at, None, None))
@@ -114,8 +120,7 @@ def _lock(control: Connection) -> None:
     try:
         acquire(control, wait_s=0, nothing_left=lambda: False, tell=lambda _: None)
     except LockBusy as exc:
-        holders = holders_of(control, MUTEX) or holders_of(control, FENCE)
-        who = f": {holders[0]} is {holders[0].doing}" if holders else ""
+        who = "".join(f": {finding.what}" for finding in lock_holders(control))
         raise LockBusy(
             f"a migration is running{who}",
             hint="wait until it has ended; `tidegate doctor` without `--fix` may look at any time",
@@ -129,8 +134,9 @@ def _end_orphans(examination: Examination, tell: Callable[[str], None]) -> list[
     control = examination.connection
     if not fetch_one(control, "SELECT pg_try_advisory_lock(%s)", (MUTEX,))[0]:
         return []  # `_lock` says who holds it
-    orphans = [finding for finding in examination.findings() if finding.kind == "orphaned_statement"]
-    return [_end(control, orphan, tell) for orphan in orphans]
+    wait_for_fence(control, wait_s=GRACE_S)
+    redact = examination.target.database.redact
+    return [_end(control, orphan._replace(what=redact(orphan.what)), tell) for orphan in orphans(control)]
 
 
 def _end(control: Connection, orphan: Finding, tell: Callable[[str], None]) -> Mended:
@@ -179,7 +185,7 @@ def _execute(control: Connection, command: str, *, is_brief: bool) -> None:
 
 def _failed(finding: Finding, exc: psycopg2.Error, tell: Callable[[str], None]) -> Mended:
     if isinstance(exc, errors.QueryCanceled):
-        raise Interrupted(2, "stopped by SIGINT; the statement was cancelled on the server") from exc
+        raise Interrupted(2, "stopped: the statement was cancelled on the server") from exc
     if exc.pgcode is None:
         raise exc  # the connection is gone
     tell(f"  not mended: {exc.diag.message_primary}")

@@ -92,6 +92,8 @@ def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
 
 def pending_detaches(connection: Connection) -> Iterator[Finding]:
     """Partitions whose DETACH CONCURRENTLY broke off. It holds no lock while it waits, so its text is looked for."""
+    if connection.server_version < 140000:  # which cannot detach concurrently
+        return
     rows = fetch_all(
         connection,
         f"SELECT {NAME.format('h.inhparent')}, {NAME.format('h.inhrelid')} FROM pg_inherits h "  # noqa: S608

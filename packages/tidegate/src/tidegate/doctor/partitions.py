@@ -67,6 +67,7 @@ def _invalid(connection: Connection) -> list[_Index]:
 
 
 def _partitions(connection: Connection, index: int) -> list[_Partition]:
+    is_whole = "AND NOT t.inhdetachpending" if connection.server_version >= 140000 else ""
     rows = fetch_all(
         connection,
         f"SELECT {NAME.format('t.inhrelid')}, quote_ident(s.nspname), "  # noqa: S608
@@ -74,7 +75,7 @@ def _partitions(connection: Connection, index: int) -> list[_Partition]:
         "ELSE left(ic.relname, 40) || '_' || c.oid END), c.relkind = 'r', "
         f"{NAME.format('part.indexrelid')}, part.indisvalid "
         "FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_inherits t ON t.inhparent = i.indrelid "
-        "JOIN pg_class c ON c.oid = t.inhrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
+        f"{is_whole} JOIN pg_class c ON c.oid = t.inhrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
         "LEFT JOIN (SELECT h.inhparent, x.* FROM pg_inherits h JOIN pg_index x ON x.indexrelid = h.inhrelid) part "
         "ON part.inhparent = i.indexrelid AND part.indrelid = t.inhrelid WHERE i.indexrelid = %s ORDER BY 1",
         (index,),

@@ -1,14 +1,16 @@
-"""What the record says of runs: those that never ended, and the revision that the last one left half done."""
+"""What is known of runs: who holds the lock, which never ended, and the revision that the last one left half done."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
+from psycopg2 import errors
+
 from tidegate.connect import fetch_all
 from tidegate.doctor.finding import Finding
 from tidegate.doctor.traffic import holders_of
-from tidegate.lock import MUTEX
+from tidegate.lock import FENCE, MUTEX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 OWN_COMMAND = "tidegate doctor"
 """How the record names runs that mended and did not migrate."""
+
+STUCK_AFTER_S = 60.0
+"""A run asks its control connection every second whether it lives; after a minute of silence nobody is there."""
 
 _COMMITTED_PART = re.compile(r"^revision `([^`]+)` failed after part of it was committed")
 """How `failure` begins the error of a run that left a revision half done."""
@@ -52,6 +57,23 @@ class _Run(NamedTuple):
         return f"run {self.id} (`{self.command}` by {self.who} on {self.host}, {self.started_at:%Y-%m-%d %H:%M:%S %Z})"
 
 
+def lock_holders(connection: Connection) -> Iterator[Finding]:
+    """Who holds the migration lock, for which run, and whether anybody is there any more."""
+    for holder in holders_of(connection, MUTEX):
+        try:
+            run = "".join(f" for {run}" for run in _runs(connection, "outcome = 'running'"))
+        except errors.InsufficientPrivilege:
+            run = ""
+        what = f"{holder} holds the migration lock{run}"
+        is_silent = holder.state == "idle" and (holder.since_s or 0.0) > STUCK_AFTER_S
+        if is_silent and not holders_of(connection, FENCE):
+            end = (f"SELECT pg_terminate_backend({holder.pid});",)
+            then = "see first that this process is gone; its name ends in host and process id"
+            yield Finding("stuck_holder", f"{what}, and says nothing: {holder.doing}", end, then=then)
+        else:
+            yield Finding("lock_held", what)
+
+
 def unfinished_runs(
     connection: Connection, graph: Graph | None, seen: Judgement | None, options: str
 ) -> Iterator[Finding]:
@@ -67,7 +89,7 @@ def unfinished_runs(
         where = _half_done(run, graph, seen) or (f"; revision `{at}` and what follows are not applied" if at else "")
         yield Finding(
             "unfinished_run",
-            f"{run} was killed: it says that it is running, and it is not{where}",
+            f"{run} is on record as running, and nobody runs it{where}",
             (_again(run, options) if at else f"{OWN_COMMAND} --fix{options}",),
             fix=(_MARK_KILLED.format(run.id),),
         )

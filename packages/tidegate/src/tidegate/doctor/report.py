@@ -43,7 +43,9 @@ class Report(NamedTuple):
     def as_text(self) -> str:
         """The same for people."""
         parts = [f"mended: {mended.finding.what}" for mended in self.done if mended.error is None]
-        parts += [f"not mended: {mended.finding.what}\n  said  {mended.error}" for mended in self.done if mended.error]
+        parts += [
+            f"not mended: {mended.finding.what}\n  because {mended.error}" for mended in self.done if mended.error
+        ]
         parts += [finding.as_text() + self._would_execute(finding) for finding in self.findings]
         return "\n\n".join([*parts, self._summary])
 
@@ -55,5 +57,5 @@ class Report(NamedTuple):
         damage, fixable = len(self._damage), sum(bool(finding.fix) for finding in self._damage)
         if not damage:
             return "no damage"
-        fix = f"; `tidegate doctor --fix` mends {fixable} of it" if fixable and not self.done else ""
-        return f"{damage} damaged{fix}"
+        fix = f"; `tidegate doctor --fix` mends {fixable} of them" if fixable and not self.done else ""
+        return f"damage found: {damage}{fix}"

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-STUCK_AFTER_S = 60.0
-"""A run asks its control connection every second whether it lives; after a minute of silence nobody is there."""
-
 _OURS = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 HIDDEN = "<insufficient privilege>"
@@ -36,7 +33,8 @@ class Session(NamedTuple):
     """Seconds since it last began or ended a statement."""
 
     def __str__(self) -> str:
-        return f"pid {self.pid} (`{self.application or self.user or 'unknown'}`)"
+        name = f" (`{self.application}`)" if self.application else ""
+        return f"pid {self.pid}{name}" + (f" of `{self.user}`" if self.user and not name else "")
 
     @property
     def doing(self) -> str:
@@ -61,21 +59,6 @@ def holders_of(connection: Connection, key: int) -> list[Session]:
         key_halves(key),
     )
     return [Session(*row) for row in rows]
-
-
-def lock_holders(connection: Connection) -> Iterator[Finding]:
-    """Who holds the migration lock, and whether anybody is there any more."""
-    for holder in holders_of(connection, MUTEX):
-        is_silent = holder.state == "idle" and (holder.since_s or 0.0) > STUCK_AFTER_S
-        if is_silent and not holders_of(connection, FENCE):
-            yield Finding(
-                "stuck_holder",
-                f"{holder} holds the migration lock and says nothing: {holder.doing}",
-                (f"SELECT pg_terminate_backend({holder.pid});",),
-                then="see first that this process is gone; its name ends in host and process id",
-            )
-        else:
-            yield Finding("lock_held", f"{holder} holds the migration lock: {holder.doing}")
 
 
 def orphans(connection: Connection) -> Iterator[Finding]:
