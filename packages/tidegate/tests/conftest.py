@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -14,8 +15,6 @@ from tools.postgres import Cluster, debian_bin_dir, temporary_cluster
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-_numbers = itertools.count(1)
 
 MAJORS = ("embedded", "debian")
 """Locks and kills are tested on both; the rest on the embedded one."""
@@ -49,11 +48,18 @@ def server(request: pytest.FixtureRequest, servers: Callable[[str], Cluster]) ->
 @pytest.fixture
 def project(server: Cluster, tmp_path: Path) -> Iterator[Project]:
     """A guarded project without revisions, on an empty database."""
-    name = f"tidegate_{next(_numbers)}"
+    with new_project(server, tmp_path) as project:
+        yield project
+
+
+@contextmanager
+def new_project(server: Cluster, folder: Path) -> Iterator[Project]:
+    """The same for as long as a block lasts, so that several tests can look at what one run left."""
+    name = f"tidegate_{secrets.token_hex(4)}"
     execute(server.url, f"CREATE DATABASE {name}")
-    (tmp_path / "migrations" / "versions").mkdir(parents=True)
-    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\npath_separator = os\n")
-    project = Project(tmp_path, server.database_url(name))
+    (folder / "migrations" / "versions").mkdir(parents=True)
+    (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\npath_separator = os\n")
+    project = Project(folder, server.database_url(name))
     project.write_env()
     yield project
     execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -10,8 +10,11 @@ import click
 
 from tidegate import target as targets
 from tidegate.commands.options import FORMAT, target_options
-from tidegate.duration import parse_duration
+from tidegate.duration import parse_duration, parse_moment
 from tidegate.output import tell
+
+OUTCOMES = ("succeeded", "failed", "interrupted", "killed", "running")
+"""How a run can have ended; the last has not."""
 
 
 @click.command()
@@ -42,10 +45,18 @@ def wait(timeout: str, for_schema: bool, **options: Any) -> None:  # noqa: FBT00
 @click.command()
 @target_options
 @FORMAT
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many runs.")
-def history(form: str, limit: int, **options: Any) -> None:
-    """Show the runs and what each applied, newest first."""
-    from tidegate import history as history_verb
+@click.option("--run", metavar="N", type=click.IntRange(1, 2**63 - 1), help="One run, with all that is known of it.")
+@click.option("--revision", metavar="ID", help="Only runs that applied it, took it back or failed at it.")
+@click.option(
+    "--since", metavar="WHEN", help="Only runs that began since then: `2026-11-22`, `2026-11-22T20:30`, `7d`."
+)
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only runs that ended so.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many runs at most.")
+def history(form: str, limit: int, outcome: str | None, since: str | None, **options: Any) -> None:
+    """Show the runs and what each applied, newest first. The record stays when everything is downgraded."""
+    from tidegate.history import Wanted, read_history
 
-    runs = history_verb.read_history(targets.find_target(**options), limit)
+    moment = parse_moment(since, "--since") if since else None
+    wanted = Wanted(limit, outcome, moment, options.pop("revision"), options.pop("run"))
+    runs = read_history(targets.find_target(**options), wanted)
     click.echo(json.dumps(runs.as_json(), indent=2) if form == "json" else runs.as_text())
