@@ -124,7 +124,8 @@ def test_revisions_that_need_the_database_are_named_shown_from_their_files_and_h
     result = shop.tidegate("plan", "--from", "d")
     assert result.code == 0, result.err
     _, e, f, g, h, i = result.out.split(" of 5: ")
-    assert "cannot be rendered without the database, only what stands before it: line 13: AttributeError" in e
+    assert "cannot be rendered without the database, only what stands before it" in e
+    assert "line 13: it reads from the database (AttributeError" in e
     assert "ACCESS EXCLUSIVE on orders" in comments_before("ALTER TABLE orders ADD COLUMN m INTEGER;", e)
     assert "-- drop_column orders id\n--   ACCESS EXCLUSIVE on orders" in e
     assert "-- create_index ix_m orders\n--   SHARE on orders" in e

@@ -10,6 +10,7 @@ from tidegate.found import (
     ACCESS_EXCLUSIVE,
     ACCESS_SHARE,
     BREAKS,
+    FAILS_ON_ROWS,
     SHARE_ROW_EXCLUSIVE,
     SHARE_UPDATE_EXCLUSIVE,
     VOLATILE_FUNCTIONS,
@@ -200,7 +201,7 @@ def read_column(column: ColumnDef, table: Name, found: Found) -> None:
     fills_itself = default is not None or generated is not None or type_name in _SERIAL
     if "CONSTR_NOTNULL" in constraints and not fills_itself and "CONSTR_IDENTITY" not in constraints:
         found.say(
-            f"fails if the table has rows: {column.colname} is NOT NULL without a default",
+            f"{FAILS_ON_ROWS}{column.colname} is NOT NULL without a default",
             f"{BREAKS}it does not fill {column.colname}",
             about=table,
         )

@@ -41,6 +41,9 @@ UNKNOWN = "what it locks cannot be told from its text"
 BREAKS = "breaks the old version: "
 """How an effect begins that a version of the application running beside the migration will feel."""
 
+FAILS_ON_ROWS = "fails if the table has rows: "
+"""How an effect begins that decides whether the statement can succeed at all."""
+
 _HARMLESS = """
 abs array_agg array_length avg bool_and bool_or btrim cardinality ceil char_length col_description concat concat_ws
 count current_database current_schema current_schemas current_setting current_user date_part date_trunc every floor

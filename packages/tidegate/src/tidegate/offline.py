@@ -157,6 +157,8 @@ class _Rendering:
 
 
 def _rendered(script: ScriptDirectory, id_: str, context: MigrationContext) -> dict[str, Any]:
+    from sqlalchemy.exc import NoInspectionAvailable
+
     statements: list[str] = []
     vars(context.impl)["static_output"] = statements.append  # where every statement goes in offline mode
     revision = script.get_revision(id_)
@@ -164,7 +166,8 @@ def _rendered(script: ScriptDirectory, id_: str, context: MigrationContext) -> d
     try:
         revision.module.upgrade()
     except BaseException as exc:  # noqa: BLE001 - whatever a revision raises, the others are rendered
-        facts["problem"] = _named(exc)
+        reads = isinstance(exc, NoInspectionAvailable) or "NoneType" in str(exc)  # nobody answers offline
+        facts["problem"] = f"it reads from the database ({_named(exc)})" if reads else _named(exc)
         facts["line"] = _line_in(revision.path, exc)
     return facts
 

@@ -10,7 +10,7 @@ import sys
 import click
 
 from tidegate.commands.doctor import doctor
-from tidegate.commands.foretelling import plan
+from tidegate.commands.foretelling import check, plan
 from tidegate.commands.looking import history, status, wait
 from tidegate.commands.migrating import downgrade, run, upgrade
 from tidegate.errors import UsageError
@@ -19,6 +19,7 @@ VERBS = (
     run,
     upgrade,
     downgrade,
+    check,
     plan,
     status,
     wait,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -12,6 +13,24 @@ from tidegate.commands.options import FORMAT, X_ARGUMENTS, target_options
 
 _NO_DATABASE = "postgresql://nowhere/nowhere"
 """Stands in for the URL when no database is needed."""
+
+
+@click.command()
+@target_options
+@FORMAT
+@X_ARGUMENTS
+@click.option("--as-role", metavar="ROLE", help="The role that will migrate. [default: the one that connects]")
+def check(form: str, x_arguments: tuple[str, ...], as_role: str | None, **options: Any) -> None:
+    """Say go or no-go before anything is stopped: from the new image against the live database. Only reads.
+
+    State, what the pending revisions lock and do, sizes of the tables, who is in the way, pooler, privileges, free
+    connections, damage. Exit code 0 is go, pending revisions included; otherwise that of the most important no-go.
+    """
+    from tidegate.check import report
+
+    found = report.check(targets.find_target(**options), as_role=as_role, x_arguments=x_arguments)
+    click.echo(json.dumps(found.as_json(), indent=2) if form == "json" else found.as_text())
+    sys.exit(found.exit_code)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})  # `+1` is a revision

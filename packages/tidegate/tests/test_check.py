@@ -1,0 +1,176 @@
+"""`tidegate check`: go or no-go, by a role that can only read, with everything that stands in the way named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_plan import STOCK_ENV_PY
+from test_pooler import pgbouncer
+
+from tidegate.check.finding import NO_GO, OK, WARNING, Finding, exit_code_of
+from tidegate.lock import MUTEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from projects import Project
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """A project whose database is at revision a, with a table `orders`; b and c are pending."""
+    (project.folder / "migrations" / "env.py").write_text(STOCK_ENV_PY)
+    project.add("a", 'op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True))')
+    project.query("CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES ('a')")
+    project.query("CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id; ANALYZE orders")
+    project.add("b", 'op.add_column("orders", sa.Column("n", sa.Integer))', down="a", phase="expand")
+    block = 'op.create_index("ix_n", "orders", ["n"], postgresql_concurrently=True)'
+    project.add("c", f"\n    with op.get_context().autocommit_block():\n        {block}", down="b")
+    return project
+
+
+@pytest.fixture
+def reader(project: Project) -> Iterator[str]:
+    """The URL of a role that can only read, and that the server keeps from writing."""
+    project.query("CREATE ROLE only_reads LOGIN CONNECTION LIMIT 3")
+    project.query("ALTER ROLE only_reads SET default_transaction_read_only = on")
+    project.query("GRANT pg_read_all_data TO only_reads")
+    yield project.url.replace("postgres@", "only_reads@")
+    project.query("DROP ROLE only_reads")
+
+
+def findings(report: dict[str, Any], check: str) -> list[dict[str, Any]]:
+    """What one check says."""
+    return [finding for finding in report["findings"] if finding["check"] == check]
+
+
+def only(report: dict[str, Any], check: str) -> dict[str, Any]:
+    """The one thing that a check says."""
+    (finding,) = findings(report, check)
+    return finding
+
+
+def test_a_role_that_can_only_read_gets_the_whole_report_and_pending_revisions_are_no_obstacle(
+    shop: Project, reader: str
+) -> None:
+    options = ("--database-url", reader, "--as-role", "postgres")
+    before = shop.query("SELECT pg_current_xact_id()::text::bigint")[0][0]
+    result = shop.tidegate("check", "--format", "json", *options)
+    after = shop.query("SELECT pg_current_xact_id()::text::bigint")[0][0]
+    assert result.code == 0, result.out + result.err
+    report = result.json()
+    assert (report["verdict"], report["exit_code"], report["state"]) == ("go", 0, "behind")
+    assert report["pending"] == ["b", "c"]
+    assert report["revisions"][0]["statements"][0]["locks"] == [
+        {"schema": None, "relation": "orders", "mode": "AccessExclusiveLock"}
+    ]
+    (table,) = report["tables"]
+    assert (table["name"], table["rows"], table["mode"]) == ("orders", 1000, "AccessExclusiveLock")
+    assert table["bytes"] > 8192
+    checks = "state database blockers snapshots lock connections damage privileges"
+    assert {finding["check"] for finding in report["findings"]} == set(checks.split())
+    assert after == before + 1, "nobody wrote anything meanwhile"
+    text = shop.tidegate("check", *options).out
+    assert text.startswith("go\n")
+    assert "ACCESS EXCLUSIVE on orders" in text
+
+
+def test_what_the_role_lacks_is_named_one_by_one(shop: Project, reader: str) -> None:
+    result = shop.tidegate("check", "--format", "json", DATABASE_URL=reader)
+    assert result.code == 13
+    said = "\n".join(f"{finding['what']}; {finding['hint']}" for finding in findings(result.json(), "privileges"))
+    assert "can only read" in said
+    assert "may not create the schema `tidegate`, where runs are recorded; as a superuser: `GRANT CREATE ON" in said
+    assert "may not write `alembic_version`" in said
+    assert "does not own `orders`, which a pending revision changes; `postgres` does" in said
+    connections = only(result.json(), "connections")
+    assert (connections["severity"], connections["exit_code"]) == ("no-go", 12)
+    assert "of 3" not in connections["what"]
+
+
+def test_whoever_is_in_the_way_now_is_named_and_it_is_still_go(shop: Project) -> None:
+    with shop.connection() as open_transaction, open_transaction.cursor() as cursor:
+        cursor.execute("SET application_name = 'report job'; BEGIN ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT count(*) FROM orders, pg_sleep(1.1)")
+        pid = open_transaction.info.backend_pid
+        result = shop.tidegate("check", "--format", "json")
+    assert result.code == 0
+    for check in ("blockers", "snapshots"):
+        finding = only(result.json(), check)
+        assert finding["severity"] == "warning"
+        assert f"pid {pid} (`report job`" in finding["what"]
+        assert f"SELECT pg_terminate_backend({pid})" in finding["hint"]
+
+
+def test_a_statement_that_must_fail_or_takes_long_or_breaks_the_old_version_is_told_before(shop: Project) -> None:
+    shop.query("CREATE TABLE big (x text); ALTER TABLE big ALTER x SET STORAGE PLAIN")
+    shop.query("INSERT INTO big SELECT repeat('x', 8000) FROM generate_series(1, 9000)")
+    shop.add("d", 'op.add_column("orders", sa.Column("m", sa.Integer, nullable=False))', down="c")
+    shop.add("e", 'op.create_check_constraint("x_set", "big", "x IS NOT NULL")', down="d")
+    shop.add("f", 'op.drop_table("big")', down="e", phase="contract")
+    result = shop.tidegate("check", "--format", "json")
+    report = result.json()
+    assert result.code == 10
+    assert only(report, "tables")["what"] == (
+        "revision d will fail: orders has rows, and m is NOT NULL without a default"
+    )
+    assert only(report, "duration")["what"].startswith("revision e, ALTER TABLE on big (70")
+    assert only(report, "phases")["what"] == "revision d breaks the version that runs now: it does not fill m"
+
+
+def test_damage_and_another_run_are_no_go_unless_a_pending_revision_mends_it(shop: Project) -> None:
+    shop.query("CREATE INDEX ix_n ON orders (id)")
+    shop.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_n'::regclass")
+    with shop.connection() as other, other.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_lock({MUTEX})")
+        held = shop.tidegate("check", "--format", "json")
+        assert held.code == 11
+        assert f"pid {other.info.backend_pid}" in only(held.json(), "lock")["what"]
+        assert only(held.json(), "damage")["severity"] == "warning"
+        shop.query("CREATE INDEX other ON orders (id)")
+        shop.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'other'::regclass")
+        damaged = shop.tidegate("check", "--format", "json")
+    assert damaged.code == 15, "which is more important than the lock: it does not pass by itself"
+    assert [finding["severity"] for finding in findings(damaged.json(), "damage")] == ["no-go", "warning"]
+
+
+def test_a_current_database_is_go_and_an_unknown_revision_is_no_go_with_its_own_code(shop: Project) -> None:
+    shop.tidegate("upgrade")
+    current = shop.tidegate("check")
+    assert current.code == 0
+    assert "current: the database is at the code's heads" in current.out
+    shop.query("UPDATE alembic_version SET version_num = 'ffff'")
+    unknown = shop.tidegate("check")
+    assert (unknown.code, unknown.out.split("\n")[0]) == (8, "no-go (exit code 8)")
+    assert "hint: start the version that migrated last" in unknown.out
+
+
+def test_a_transaction_pooler_is_no_go(shop: Project, tmp_path: Path) -> None:
+    (tmp_path / "pooler").mkdir()
+    with pgbouncer(shop, tmp_path / "pooler", "transaction") as url:
+        result = shop.tidegate("check", "--format", "json", DATABASE_URL=url)
+    assert result.code == 14
+    assert "transaction pooler" in only(result.json(), "database")["what"]
+
+
+def test_a_database_that_refuses_is_a_report_too(shop: Project) -> None:
+    result = shop.tidegate("check", "--format", "json", DATABASE_URL=f"{shop.url}_not_there")
+    assert (result.code, result.json()["state"]) == (13, None)
+    assert only(result.json(), "database")["severity"] == "no-go"
+
+
+def test_a_revision_file_that_cannot_be_loaded_is_no_go(shop: Project) -> None:
+    shop.add("d", "pass", down="c").write_text("import nowhere_to_be_found\nrevision = 'd'\ndown_revision = 'c'\n")
+    result = shop.tidegate("check")
+    assert result.code == 64
+    assert "ModuleNotFoundError" in result.out
+
+
+def test_the_most_important_no_go_gives_the_exit_code() -> None:
+    def code(*codes: int) -> int:
+        return exit_code_of([Finding("x", NO_GO, "", exit_code=code) for code in codes])
+
+    assert exit_code_of([Finding("x", OK, ""), Finding("y", WARNING, "")]) == 0
+    assert [code(11, 15, 13), code(12, 11), code(13, 8), code(8, 14)] == [13, 12, 8, 14]
