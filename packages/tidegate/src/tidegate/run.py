@@ -21,7 +21,8 @@ from tidegate.lock import acquire, wait_for_fence
 from tidegate.look import look
 from tidegate.order import Order
 from tidegate.pace import Patience
-from tidegate.record import Ending, NewRun, begin_run, ensure_record, finish_run, runs
+from tidegate.record import Ending, NewRun, begin_run, finish_run, runs
+from tidegate.record_layout import ensure_record
 from tidegate.request import is_done
 from tidegate.supervise import Account, Supervisor
 from tidegate.version import application_version, tidegate_version

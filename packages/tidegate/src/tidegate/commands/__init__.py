@@ -12,6 +12,7 @@ import click
 from tidegate.commands.doctor import doctor
 from tidegate.commands.foretelling import check, plan
 from tidegate.commands.looking import history, status, wait
+from tidegate.commands.measuring import metrics
 from tidegate.commands.migrating import downgrade, run, upgrade
 from tidegate.errors import UsageError
 
@@ -24,6 +25,7 @@ VERBS = (
     status,
     wait,
     history,
+    metrics,
     doctor,
 )
 

@@ -22,8 +22,8 @@ FORMAT = click.option(
 )
 
 
-def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What `find_target` needs in every verb."""
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the project and its database are, which every verb needs."""
     for option in (
         click.option("--database-url", metavar="URL", help="The database (env: TIDEGATE_DATABASE_URL, DATABASE_URL)."),
         click.option("--name", "-n", "section", default="alembic", show_default=True, help="Section of the file."),
@@ -33,15 +33,19 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="FILE",
             help=f"Alembic's configuration file (env: TIDEGATE_CONFIG). [default: {targets.DEFAULT_CONFIG}]",
         ),
-        click.option(
-            "--wait-for-db",
-            metavar="TIME",
-            help="Longest wait for the database to come up (env: TIDEGATE_WAIT_FOR_DB). "
-            f"[default: {targets.DEFAULT_WAIT_FOR_DB}]",
-        ),
     ):
         command = option(command)
     return command
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `find_target` needs in nearly every verb."""
+    return click.option(
+        "--wait-for-db",
+        metavar="TIME",
+        help="Longest wait for the database to come up (env: TIDEGATE_WAIT_FOR_DB). "
+        f"[default: {targets.DEFAULT_WAIT_FOR_DB}]",
+    )(place_options(command))
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
