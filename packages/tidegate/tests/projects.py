@@ -39,7 +39,7 @@ from sqlalchemy import create_engine, pool, text
 
 def run():
     url = (context.config.get_main_option("sqlalchemy.url") or os.environ["DATABASE_URL"]).replace(
-        "postgresql://", "postgresql+psycopg2://")
+        "postgresql://", "postgresql+psycopg2://").replace("+psycopg:", "+psycopg2:")
     engine = create_engine(url, poolclass=pool.NullPool)
     with engine.connect() as connection:
         {before}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidegate.errors import NotStatic, UsageError
-from tidegate.graph import exact_graph, read_graph, static_graph
+from tidegate.exact import exact_graph
+from tidegate.graph import read_graph, static_graph
 from tidegate.project import read_project
 
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from tidegate.address import read_address
 from tidegate.errors import UsageError
 from tidegate.url import Database, find_database, redact
 
@@ -48,7 +50,7 @@ def test_the_placeholder_of_alembics_template_is_no_url() -> None:
 
 
 def test_no_url_names_the_three_places() -> None:
-    with pytest.raises(UsageError, match=r"--database-url.*environment.*sqlalchemy\.url"):
+    with pytest.raises(UsageError, match=r"(?s)--database-url.*environment.*sqlalchemy\.url"):
         find_database(None, {}, None)
 
 
@@ -75,8 +77,48 @@ def test_other_databases_are_refused(url: str) -> None:
 
 def test_a_password_that_breaks_the_url_is_explained_and_not_shown() -> None:
     with pytest.raises(UsageError, match="cannot be read") as caught:
-        find_database("postgresql://u:se:cr#et@h/d", {}, None)
+        find_database("postgresql://u:se@cr#et:x/d", {}, None)
     assert "cr" not in caught.value.render().replace("percent-encoded", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:se:cr#et?/x@h/d", {"user": "u", "password": "se:cr#et?/x", "host": "h", "dbname": "d"}),
+        ("postgresql://u:100%@h/d", {"user": "u", "password": "100%", "host": "h", "dbname": "d"}),
+        ("postgresql://u:p%25%40@h/d", {"user": "u", "password": "p%@", "host": "h", "dbname": "d"}),
+        ("postgresql://u:p@ss@h/d", {"user": "u", "password": "p@ss", "host": "h", "dbname": "d"}),
+        ("postgresql://u@server:pw@h/d", {"user": "u@server", "password": "pw", "host": "h", "dbname": "d"}),
+        ("postgresql://u@[::1]:5433/d", {"user": "u", "host": "::1", "port": "5433", "dbname": "d"}),
+        ("postgresql://%2Frun%2FPG/d", {"host": "/run/PG", "dbname": "d"}),
+        ("postgres://u@h1:1,h2:2/d", {"user": "u", "host": "h1,h2", "port": "1,2", "dbname": "d"}),
+        ("postgresql://u@/d?host=h1:1&host=h2:2", {"user": "u", "host": "h1,h2", "port": "1,2", "dbname": "d"}),
+        ("postgresql://u@/d?host=/run/PG&port=5433", {"user": "u", "host": "/run/PG", "port": "5433", "dbname": "d"}),
+        ("postgresql:///?service=x", {"service": "x"}),
+    ],
+)
+def test_a_url_is_read_as_sqlalchemy_and_libpq_read_it(url: str, expected: dict[str, str]) -> None:
+    assert Database(url, "test").libpq_arguments() == expected
+
+
+def test_what_sqlalchemy_reads_is_the_same_for_us() -> None:
+    for url in ("postgresql://u:se:cr#et?/x@h:1/d", "postgresql://u%40s:100%@[::1]/d", "postgresql://u@h/a%20b"):
+        ours, theirs = read_address(url), make_url(url)
+        assert (ours.user, ours.password, ours.name) == (theirs.username, theirs.password, theirs.database)
+        assert ours.hosts[0][0] == theirs.host
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:p@ss@h:1/d", "postgres://u:a%2Fb@h1:1,h2:2/d?sslmode=require", "postgresql://%2Frun%2FPG/d?x=1"],
+)
+def test_what_sqlalchemy_cannot_read_is_written_in_another_way(url: str) -> None:
+    written = read_address(url).url("psycopg2")
+    assert read_address(written)._replace(driver=None, is_plain=False, raw_password=None) == read_address(url)._replace(
+        is_plain=False, raw_password=None
+    )
+    assert read_address(written).is_plain
+    make_url(written)
 
 
 def test_the_driver_gets_what_it_understands() -> None:
@@ -107,6 +149,7 @@ def test_showing_a_database_shows_no_secret() -> None:
         "could not connect to postgresql://u:geheim@h/d",
         "bad dsn: user=u password=geheim host=h",
         "password = 'geheim' host=h",
+        "could not connect to postgresql://u:ge/he:im@geheim@h/d today",
         "FATAL: role geheim does not exist",
     ],
 )

@@ -67,11 +67,12 @@ def _running_command(environment: EnvironmentContext) -> str | None:
 
 
 def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> None:
+    from tidegate.dialect import as_env_py_expects
     from tidegate.project import SECTION, Project, find_toml_file, section_values
     from tidegate.request import Request
     from tidegate.runner import migrate
     from tidegate.switch import read_switch
-    from tidegate.target import BEFORE_VARIABLE, YES_VARIABLE, as_env_py_expects, read_waits
+    from tidegate.target import BEFORE_VARIABLE, YES_VARIABLE, read_waits
     from tidegate.url import VARIABLES, find_database
 
     config = environment.config
@@ -90,7 +91,7 @@ def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> 
     request = Request(
         project=project,
         database=database,
-        worker_url=as_env_py_expects(database.url, project.sqlalchemy_url) if is_ours else None,
+        worker_url=as_env_py_expects(database.url, project) if is_ours else None,
         command=f"alembic {command} {target}",
         direction=command,
         target=target,

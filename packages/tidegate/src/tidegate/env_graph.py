@@ -39,7 +39,7 @@ def revisions_of_env_py(project: Project) -> list[Revision]:
     Raises:
         UsageError: It did not come to `context.configure()`.
     """
-    from tidegate.graph import Revision
+    from tidegate.graph import revision_from
 
     try:
         answer = json.loads(_ask(project))
@@ -52,7 +52,7 @@ def revisions_of_env_py(project: Project) -> list[Revision]:
             hint="correct `script_location` or `version_locations` in the configuration file, or mend `env.py`: "
             "`alembic upgrade head --sql` runs it in the same way",
         )
-    return [Revision(**_with_tuples(facts)) for facts in answer["revisions"]]
+    return [revision_from(facts) for facts in answer["revisions"]]
 
 
 def _ask(project: Project) -> str:
@@ -73,10 +73,6 @@ def _ask(project: Project) -> str:
 def _where(project: Project) -> str:
     location = project.options.get("version_locations") or project.options.get("script_location")
     return f"`{location}`" if location else "the project"
-
-
-def _with_tuples(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
 
 
 def main() -> None:

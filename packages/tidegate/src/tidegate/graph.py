@@ -2,7 +2,7 @@
 
 Read from the files' text, since running them means importing Alembic and SQLAlchemy (0.6 s of every
 container start, measured). Only what is literally written counts; anything else is left to Alembic itself
-(`exact_graph`), so the short way is never a wrong way.
+(`exact.exact_graph`), so the short way is never a wrong way.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 from typing import NamedTuple
 
-from tidegate.errors import NotStatic, UsageError
+from tidegate.errors import NotStatic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ _COMMENT = re.compile(r"(?m)(?:^|(?<=[ \t]))#[^'\"\n]*$")
 _STRING = re.compile(r"""(?:"([^"'\\]*)"|'([^"'\\]*)')""")
 _SEQUENCE = re.compile(r"""[\[(][ \t]*(?:(?:"[^"'\\]*"|'[^"'\\]*')[ \t]*(?:,[ \t]*|(?=[\])])))*[\])]""")
 _REVISION_FILE = re.compile(r"(?!\.#|__init__)(.*\.py)$")
+
+
+_SHORTEST_PREFIX = 4
+"""Alembic's own bound for ids that are written in short."""
 
 
 class Revision(NamedTuple):
@@ -89,14 +93,29 @@ class Graph:
         labels = [self._labels(head) for head in self.heads]
         return len(self.heads) == 1 or (all(labels) and len(set().union(*labels)) == sum(map(len, labels)))
 
-    def _labels(self, head: str) -> set[str]:
+    def resolve(self, target: str) -> set[str] | None:
+        """The revisions that a target means: an id, the only id that begins so, or `branch@head`; nothing if unsure."""
+        name, at, what = target.partition("@")
+        if at:
+            found = {head for head in self.heads if name in self._labels(head) | self._ancestors(head)}
+            return found if what in {"head", "heads"} and found else None
+        if target in self._by_id:
+            return {target}
+        like = {id_ for id_ in self._by_id if id_.startswith(target)}
+        return like if len(like) == 1 and len(target) >= _SHORTEST_PREFIX else None
+
+    def _ancestors(self, head: str) -> set[str]:
         found: set[str] = set()
         todo = [head]
         while todo:
-            revision = self._by_id[todo.pop()]
-            found |= set(revision.labels)
-            todo.extend(revision.parents)
+            id_ = todo.pop()
+            if id_ not in found:
+                found.add(id_)
+                todo.extend(self._by_id[id_].parents)
         return found
+
+    def _labels(self, head: str) -> set[str]:
+        return {label for id_ in self._ancestors(head) for label in self._by_id[id_].labels}
 
 
 def read_graph(project: Project) -> Graph:
@@ -108,6 +127,8 @@ def read_graph(project: Project) -> Graph:
     try:
         graph = static_graph(project.version_folders())
     except NotStatic:
+        from tidegate.exact import exact_graph
+
         graph = exact_graph(project)
     if not len(graph):
         from tidegate.env_graph import revisions_of_env_py
@@ -135,26 +156,10 @@ def static_graph(folders: Iterable[str]) -> Graph:
     return Graph(revisions.values())
 
 
-def exact_graph(project: Project) -> Graph:
-    """The revisions as Alembic itself sees them. Imports Alembic and runs the revision files' top level."""
-    import warnings
-
-    from alembic.script import ScriptDirectory
-    from alembic.util import CommandError
-
-    from tidegate.alembic_config import alembic_config
-
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Revision .* is not present")  # the KeyError below says it better
-            script = ScriptDirectory.from_config(alembic_config(project))
-            return Graph(revisions_of_script(script))
-    except CommandError as exc:
-        raise UsageError(f"Alembic cannot load the revisions: {exc}") from exc
-    except KeyError as exc:
-        raise UsageError(f"a revision names a parent that is in no file: {exc}") from exc
-    except Exception as exc:
-        raise UsageError(f"a revision file cannot be loaded: {type(exc).__name__}: {exc}") from exc
+def revision_from(facts: Mapping[str, Any]) -> Revision:
+    """A revision as it came through JSON."""
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return Revision(**values)
 
 
 def revisions_of_script(script: Any) -> list[Revision]:

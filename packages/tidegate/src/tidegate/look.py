@@ -6,7 +6,7 @@ from psycopg2 import errors
 
 from tidegate.connect import fetch_all
 from tidegate.errors import DatabaseRefused
-from tidegate.record import recorded_revisions, recorded_version_table
+from tidegate.record import recorded_revisions, recorded_version_tables
 from tidegate.state import Judgement, judge
 
 TYPE_CHECKING = False
@@ -22,24 +22,36 @@ DEFAULT_VERSION_TABLE = "alembic_version"
 def look(connection: Connection, graph: Graph, version_table: str | None = None) -> Judgement:
     """The state of the database behind this connection. Takes no lock and writes nothing.
 
-    The record is read only when the version table names a revision that the code does not have.
-    """
-    at = current_revisions(connection, version_table)
-    recorded = {} if all(id_ in graph for id_ in at) else recorded_revisions(connection)
-    return judge(graph, at, recorded)
+    Which table holds the revision, `env.py` decides. Without a setting it is Alembic's default or one that a run has
+    seen, whichever knows this code's revisions: one database may serve several projects.
 
-
-def current_revisions(connection: Connection, version_table: str | None = None) -> list[str]:
-    """The revisions that the version table holds; none when there is no such table.
-
-    Which table that is, `env.py` decides; without a setting it is Alembic's default or what the last run saw.
+    Args:
+        version_table: The table that the project names. It may be missing yet, or a table that a run has seen may hold
+            this code's revisions in its place, as after a renaming.
 
     Raises:
         DatabaseRefused: The role may not read it.
     """
+    first = version_table or DEFAULT_VERSION_TABLE
+    at = _read(connection, first)
+    if at and all(id_ in graph for id_ in at):
+        return judge(graph, at, {})
+    recorded = recorded_revisions(connection)
+    seen = {first: at} | {table: _read(connection, table) for table in recorded_version_tables(connection)}
+    for ids in seen.values():
+        if ids and any(id_ in graph for id_ in graph.closure(ids, recorded)):
+            return judge(graph, ids, recorded)
+    if at is None and version_table is None:  # nothing of this code's: what the last run saw is shown, if anything
+        at = next((ids for ids in seen.values() if ids), None)
+    return judge(graph, at or [], recorded)
+
+
+def current_revisions(connection: Connection, version_table: str | None = None) -> list[str]:
+    """The revisions that the version table holds, for verbs that work without the code; none when there is no table."""
     found = _read(connection, version_table or DEFAULT_VERSION_TABLE)
-    if found is None and version_table is None and (recorded := recorded_version_table(connection)):
-        found = _read(connection, recorded)
+    if found is None:
+        seen = (_read(connection, table) for table in recorded_version_tables(connection))
+        found = next((ids for ids in seen if ids), None)
     return found or []
 
 

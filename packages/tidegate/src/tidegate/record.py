@@ -187,9 +187,13 @@ def last_ended(connection: Connection) -> Ended | None:
 
 def recorded_version_table(connection: Connection) -> str | None:
     """The version table of the last run that saw it; nothing without a record."""
-    query = "SELECT version_table FROM tidegate.run WHERE version_table IS NOT NULL ORDER BY id DESC LIMIT 1"
-    rows = _rows(connection, query)
-    return rows[0][0] if rows else None
+    return next(iter(recorded_version_tables(connection)), None)
+
+
+def recorded_version_tables(connection: Connection) -> list[str]:
+    """The version tables that runs have seen, the last one first; none without a record."""
+    query = "SELECT version_table FROM tidegate.run WHERE version_table IS NOT NULL GROUP BY 1 ORDER BY max(id) DESC"
+    return [row[0] for row in _rows(connection, query)]
 
 
 def running_run(connection: Connection) -> Run | None:

@@ -65,6 +65,9 @@ def is_done(request: Request, graph: Graph, now: Judgement) -> bool:
         return now.current == (target,)
     if target == "heads" and now.state == "diverged" and all(id_ in graph for id_ in now.current):
         return not now.pending
+    wanted = None if target == "head" else graph.resolve(target)
+    if wanted and now.state == "diverged" and all(id_ in graph for id_ in now.current):
+        return wanted <= graph.closure(now.current)  # one branch of several, by name
     if now.state in WAYS_OUT:
         raise WrongSchema(
             f"the database is {now.state}: {now.reason}",
@@ -74,4 +77,4 @@ def is_done(request: Request, graph: Graph, now: Judgement) -> bool:
         )
     if target in {"head", "heads"}:
         return now.state in {"current", "ahead"}
-    return target in graph and target in graph.closure(now.current)
+    return wanted is not None and wanted <= graph.closure(now.current)

@@ -158,7 +158,7 @@ class Run:
         account, attempts = self._account, self._clearance.patience.attempt
         try:
             with connected(self._request.database, wait_s=5, purpose="record") as connection:
-                at = look(connection, self._graph, self._request.project.version_table or account.version_table)
+                at = look(connection, self._graph, account.version_table or self._request.project.version_table)
                 text = self._request.database.redact(error) if error else None
                 finish_run(connection, run_id, Ending(outcome, list(at.current), account.version_table, text, attempts))
         except Exception as exc:  # noqa: BLE001 - the run's own outcome must not be hidden by this

@@ -65,6 +65,7 @@ class Target(NamedTuple):
         is_confirmed: bool = False,
     ) -> Request:
         """A run on this target."""
+        from tidegate.dialect import as_env_py_expects
         from tidegate.request import Request
 
         return Request(
@@ -73,7 +74,7 @@ class Target(NamedTuple):
             command=command,
             direction=direction,
             target=target,
-            worker_url=as_env_py_expects(self.database.url, self.project.sqlalchemy_url),
+            worker_url=as_env_py_expects(self.database.url, self.project),
             wait_for_db_s=self.waits.for_db_s,
             lock_wait_s=self.waits.for_lock_s,
             pace=self.waits.pace,
@@ -105,7 +106,8 @@ def find_target(
     """
     from_environ = os.environ.get(CONFIG_VARIABLE) or os.environ.get(ALEMBIC_VARIABLE)
     project = read_project(config or from_environ or DEFAULT_CONFIG, section)
-    database = find_database(database_url, os.environ, project.sqlalchemy_url)
+    explain = lambda: project.what_it_says_of_the_url(os.environ)  # noqa: E731 - two lines for one expression
+    database = find_database(database_url, os.environ, project.sqlalchemy_url, explain=explain)
     waits = read_waits(os.environ, wait_for_db, lock_wait, before_timeout, **patience)
     return Target(project, database, waits, before or os.environ.get(BEFORE_VARIABLE) or None)
 
@@ -154,11 +156,3 @@ def read_pace(
         retry_for_s=parse_duration(budget, "--retry-for") if budget else RETRY_FOR_S,
         retry_attempts=int(attempts),
     )
-
-
-def as_env_py_expects(url: str, ini_url: str | None) -> str:
-    """The URL with the driver that the configuration file names, since `env.py` may be made for that one."""
-    scheme, _, rest = url.partition("://")
-    ini_scheme = (ini_url or "").partition("://")[0]
-    driver = ini_scheme.partition("+")[2] or scheme.partition("+")[2]
-    return f"postgresql+{driver}://{rest}" if driver else f"postgresql://{rest}"

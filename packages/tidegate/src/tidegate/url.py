@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote
 
+from tidegate.address import Address, read_address
 from tidegate.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 VARIABLES = ("TIDEGATE_DATABASE_URL", "DATABASE_URL")
 """Environment variables that may hold the URL, the first that is set counts; each also as `NAME_FILE`."""
 
-_LIBPQ_OPTIONS = frozenset(
+LIBPQ_OPTIONS = frozenset(
     {
         "sslmode",
         "sslcert",
@@ -43,14 +44,14 @@ _LIBPQ_OPTIONS = frozenset(
         "service",
         "passfile",
         "hostaddr",
-        "host",
-        "port",
         "require_auth",
     }
 )
 """Query parameters of a URL that libpq knows; the others belong to some driver of the application and are left out."""
 
-_CREDENTIALS = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
+_CREDENTIALS = re.compile(r"(://[^:/@\s]*):\S*@")
+"""Up to the last `@`: a password may hold one, and a `/` as well."""
+
 _PASSWORD_WORD = re.compile(r"(password\s*(?:=\s*)?)('(?:[^']|'')*'|(?<==)\S+|(?<== )\S+)", re.IGNORECASE)
 """`password=…` of a connection string and `PASSWORD '…'` of SQL."""
 
@@ -65,33 +66,38 @@ class Database(NamedTuple):
     origin: str
     """Which of the places it came from, for messages."""
 
+    @property
+    def address(self) -> Address:
+        """The URL taken apart."""
+        return read_address(self.url)
+
     def libpq_arguments(self) -> dict[str, str]:
         """Keyword arguments for `psycopg2.connect`, without what only other drivers understand."""
-        parts = urlsplit(self.url)
-        query = dict(parse_qsl(parts.query))
-        arguments = {name: value for name, value in query.items() if name in _LIBPQ_OPTIONS}
+        parts = self.address
+        query = dict(parts.query)
+        arguments = {name: value for name, value in query.items() if name in LIBPQ_OPTIONS}
         if "ssl" in query and "sslmode" not in query:  # asyncpg's name for it
             arguments["sslmode"] = {"true": "require", "1": "require"}.get(query["ssl"].lower(), query["ssl"])
         given = {
-            "host": unquote(parts.hostname) if parts.hostname else None,
-            "port": str(parts.port) if parts.port else None,
-            "user": unquote(parts.username) if parts.username else None,
-            "password": unquote(parts.password) if parts.password else None,
-            "dbname": unquote(parts.path.lstrip("/")) or None,
+            "host": ",".join(host for host, _ in parts.hosts).strip(","),
+            "port": ",".join(port for _, port in parts.hosts) if any(port for _, port in parts.hosts) else None,
+            "user": parts.user,
+            "password": parts.password,
+            "dbname": parts.name,
         }
-        return arguments | {name: value for name, value in given.items() if value is not None}
+        return arguments | {name: value for name, value in given.items() if value}
 
     def redact(self, text: str) -> str:
         """The text with this database's password, and anything that looks like one, replaced by `***`."""
-        password = urlsplit(self.url).password
-        for secret in {password, unquote(password)} if password else ():
-            text = text.replace(secret, "***") if len(secret) >= _SHORTEST_SECRET else text
+        for secret in (self.address.raw_password, self.address.password):
+            text = text.replace(secret, "***") if secret and len(secret) >= _SHORTEST_SECRET else text
         return redact(text)
 
     def __str__(self) -> str:
         """Host, port and database name; what a message may show."""
         arguments = self.libpq_arguments()
         host = arguments.get("host", "local socket")
+        host = f"service {arguments['service']}" if "service" in arguments and "host" not in arguments else host
         port = f":{arguments['port']}" if "port" in arguments else ""
         return f"{host}{port}/{arguments.get('dbname', '')}"
 
@@ -105,7 +111,12 @@ def redact(text: str) -> str:
 
 
 def find_database(
-    option: str | None, environ: Mapping[str, str], ini_url: str | None, *, ini_first: bool = False
+    option: str | None,
+    environ: Mapping[str, str],
+    ini_url: str | None,
+    *,
+    ini_first: bool = False,
+    explain: Callable[[], tuple[str, str | None]] = lambda: ("`sqlalchemy.url` is not set", None),
 ) -> Database:
     """The database of this project: the option, then the environment, then `sqlalchemy.url`.
 
@@ -115,6 +126,7 @@ def find_database(
 
     Args:
         ini_first: `sqlalchemy.url` counts before `DATABASE_URL`, as it does for Alembic itself.
+        explain: Asked when there is no URL: what the configuration file has in its place, and the next command.
 
     Raises:
         UsageError: No place has a URL, it is not PostgreSQL's, or a secret is given twice or unreadable.
@@ -129,12 +141,22 @@ def find_database(
     for url, origin in places:
         if url:
             return _checked(url, origin)
+    ini_says, hint = explain()
     raise UsageError(
-        "no database URL: looked at `--database-url`, at the environment (`TIDEGATE_DATABASE_URL`, `DATABASE_URL`, "
-        "or `POSTGRES_PASSWORD` with `POSTGRES_USER`, `POSTGRES_DB` and `POSTGRES_HOST`), "
-        "and at `sqlalchemy.url` in the configuration file",
-        hint="set `DATABASE_URL=postgresql://user:password@host/database`",
+        "no database URL in any of the three places:\n"
+        "  `--database-url`:     not given\n"
+        f"  environment:          {_what_the_environment_says(environ)}\n"
+        f"  configuration file:   {ini_says}",
+        hint=hint or "set `DATABASE_URL=postgresql://user:password@host/database` and repeat the command",
     )
+
+
+def _what_the_environment_says(environ: Mapping[str, str]) -> str:
+    empty = [name for name in VARIABLES if environ.get(name) == ""]
+    said = f"`{VARIABLES[0]}` and `{VARIABLES[1]}` are not set"
+    if empty:
+        said = f"`{'` and `'.join(empty)}` {'is' if len(empty) == 1 else 'are'} set, but empty"
+    return f"{said}; nor is `POSTGRES_PASSWORD`, to go with `POSTGRES_USER`, `POSTGRES_DB` and `POSTGRES_HOST`"
 
 
 def _checked(url: str, origin: str) -> Database:
@@ -145,10 +167,10 @@ def _checked(url: str, origin: str) -> Database:
             hint="tidegate guards PostgreSQL; write `postgresql://user:password@host/database`",
         )
     try:
-        urlsplit(url).port  # noqa: B018 - raises when the port is no number
+        read_address(url)
     except ValueError as exc:
         raise UsageError(
-            f"the URL from {origin} cannot be read: its port is no number between 0 and 65535",
+            f"the URL from {origin} cannot be read: {exc}",
             hint="characters such as `@`, `:`, `/` and `#` in a password must be percent-encoded (`@` is `%40`)",
         ) from exc
     return Database(url, origin)
