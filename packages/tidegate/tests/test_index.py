@@ -46,7 +46,7 @@ SAME = [
     ("i ON orders (email)", "i ON orders (email)"),
     ("i ON orders (email)", 'IF NOT EXISTS "i" ON public.orders USING btree ("email" ASC NULLS LAST)'),
     ("i ON orders (lower(email))", "i ON orders (lower(email::text))"),
-    ("i ON orders (lower(email))", "i ON orders (lower(orders.email))"),
+    ("i ON orders (lower(email))", "i ON orders (lower(orders.email)) TABLESPACE elsewhere"),
     ("i ON orders ((amount * 2))", "i ON orders (((amount) * (2)))"),
     ("i ON orders (late) WHERE note = 'x'", "i ON orders (late) WHERE (note = CAST('x' AS text))"),
     ("i ON orders (late) WHERE late IN (1, 2)", "i ON orders (late) WHERE late = ANY (ARRAY[1, 2])"),
