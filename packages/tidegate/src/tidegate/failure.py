@@ -148,16 +148,23 @@ def _from_worker(error: dict[str, Any], request: Request, at: str, clearance: Cl
         )
     if error["revision"] is None:
         return _outside_a_revision(error, request, f"{said}{_indented(error, request)}\n  database:  at `{at}`")
-    stays = "failed after part of it was committed" if error["committed_part"] else "failed and was rolled back"
     done = "".join(f"\n  committed: {_one_line(sent.sql, request)}" for sent in clearance.trace.committed)
     sqlstate = f" (SQLSTATE {error['sqlstate']})" if error["sqlstate"] else ""
     return MigrationFailed(
-        f"revision `{error['revision']}` {stays}: {said}{sqlstate}{_indented(error, request)}{done}\n"
-        f"  database:  at `{at}`",
-        hint=_next_command(error, request),
+        f"revision `{error['revision']}` {_what_stays(error, clearance)}: {said}{sqlstate}"
+        f"{_indented(error, request)}{done}\n  database:  at `{at}`",
+        hint=_next_command(error, request, clearance),
         sqlstate=error["sqlstate"],
         revision=error["revision"],
     )
+
+
+def _what_stays(error: dict[str, Any], clearance: Clearance) -> str:
+    if not error["committed_part"]:
+        return "failed and was rolled back"
+    if clearance.trace.committed or "CONCURRENTLY" not in str(error["statement"]).upper():
+        return "failed after part of it was committed"
+    return "failed, and what its statement had half done stays"
 
 
 def _outside_a_revision(error: dict[str, Any], request: Request, message: str) -> TidegateError:
@@ -166,9 +173,14 @@ def _outside_a_revision(error: dict[str, Any], request: Request, message: str) -
     return MigrationFailed(message, hint=f"mend `env.py`, then run `{request.command}` again")
 
 
-def _next_command(error: dict[str, Any], request: Request) -> str:
+def _next_command(error: dict[str, Any], request: Request, clearance: Clearance) -> str:
     if error["kind"] == "database" and (error["sqlstate"] or "08")[:2] in _LOST:
         return f"see the server's log, then run `{request.command}` again; it waits for anything that is left there"
+    if error["committed_part"] and clearance.trace.can_be_repeated:
+        return (
+            f"mend the cause, then run `{request.command}` again: what is done already is skipped or repeated without "
+            "harm, and an index left INVALID is built anew"
+        )
     if error["committed_part"]:
         return (
             "see in the database what the revision already did and make the file able to start from there, "

@@ -57,9 +57,10 @@ def watch_statements(progress: Progress, dialogue: Dialogue) -> None:
         if session is None:
             return statement, parameters
         in_autocommit = connection._is_autocommit_isolation()  # noqa: SLF001 - `get_isolation_level` does not tell
-        sent = crossing.before(session, statement, in_autocommit=in_autocommit)
+        plain = _without_doubled_percents(connection, statement)
+        sent = crossing.before(session, plain, in_autocommit=in_autocommit)
         session.is_announced = True
-        return sent, parameters if sent is statement else ()
+        return (statement, parameters) if sent is plain else (sent, ())
 
     @event.listens_for(Engine, "after_cursor_execute")
     def _after(connection: Connection, *_: Any) -> None:
@@ -77,6 +78,12 @@ def watch_statements(progress: Progress, dialogue: Dialogue) -> None:
         progress.committed(has_written=(session := working_session(connection)) is not None and session.has_written)
 
     WorkingSession.on_raw_statement = staticmethod(crossing.raw)
+
+
+def _without_doubled_percents(connection: Connection, statement: str) -> str:
+    """The statement as the server gets it: for some drivers SQLAlchemy writes `%%`, and the driver makes `%` of it."""
+    is_doubled = connection.dialect.paramstyle in {"format", "pyformat"}
+    return statement.replace("%%", "%") if is_doubled else statement
 
 
 class _Crossing:

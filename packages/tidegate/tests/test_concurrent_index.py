@@ -1,0 +1,174 @@
+"""CREATE INDEX CONCURRENTLY in a migration: whatever cuts it off, the next run ends with one valid index."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+from conftest import MAJORS
+from projects import BIN, finish, until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from projects import Project
+    from tools.postgres import Cluster
+
+UPGRADE = [str(BIN / "tidegate"), "upgrade"]
+
+INDEX = "op.create_index('ix_email', 'orders', ['email'], postgresql_concurrently=True{more})"
+BLOCK = "with op.get_context().autocommit_block(): {body}"
+BUILD = BLOCK.format(body=INDEX.format(more=""))
+
+BUILDERS = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
+
+
+@pytest.fixture
+def orders(project: Project) -> Project:
+    """A project with one revision, which builds an index on a table that has rows."""
+    project.query(
+        "CREATE TABLE orders (id int, email text); CREATE TABLE elsewhere (id int);"
+        "INSERT INTO orders SELECT i, 'a' || i FROM generate_series(1, 1000) i"
+    )
+    project.add("a", BUILD)
+    return project
+
+
+@contextlib.contextmanager
+def holding(project: Project, statement: str, *, level: str = "READ COMMITTED") -> Iterator[int]:
+    """A transaction of an application that stays open; gives its process id."""
+    connection = psycopg2.connect(project.url, application_name="report")
+    connection.set_session(isolation_level=level)
+    try:
+        connection.cursor().execute(statement)
+        yield connection.info.backend_pid
+    finally:
+        with contextlib.suppress(psycopg2.Error):
+            connection.close()
+
+
+def snapshot(project: Project) -> contextlib.AbstractContextManager[int]:
+    """What every build has to wait for, though it never looks at the table."""
+    return holding(project, "SELECT count(*) FROM elsewhere", level="REPEATABLE READ")
+
+
+def building(project: Project) -> subprocess.Popen[str]:
+    """A run that has got as far as waiting in the middle of its build; the index stands there INVALID."""
+    process = project.start(UPGRADE)
+    until(lambda: project.query(f"{BUILDERS} AND phase = 'waiting for old snapshots'"), what="it waits")
+    assert indexes(project) == [("ix_email", False)]
+    return process
+
+
+def indexes(project: Project) -> list[tuple[str, bool]]:
+    """Name and validity of every index of the table."""
+    return [
+        (row[0], row[1])
+        for row in project.query(
+            "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'orders'::regclass ORDER BY 1"
+        )
+    ]
+
+
+def kill(project: Project, _server: Cluster, process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+    until(lambda: not project.query(BUILDERS), what="the server notices")
+
+
+def terminate_session(project: Project, _server: Cluster, process: subprocess.Popen[str]) -> None:
+    project.query(f"SELECT pg_terminate_backend(pid) FROM ({BUILDERS}) x")
+    assert finish(process).code == 10
+
+
+def interrupt(project: Project, _server: Cluster, process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    assert finish(process).code == 143
+    assert project.query(BUILDERS) == []
+
+
+def restart(_project: Project, server: Cluster, process: subprocess.Popen[str]) -> None:
+    server.stop()
+    server.start()
+    assert finish(process).code == 10
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+def test_build_that_was_cut_off_again_and_again_is_finished_by_the_next_run(orders: Project, server: Cluster) -> None:
+    for cut_off in (kill, terminate_session, interrupt, restart):
+        with snapshot(orders):
+            cut_off(orders, server, building(orders))
+        assert indexes(orders) == [("ix_email", False)], cut_off
+        assert orders.at() == []
+    result = orders.tidegate("upgrade")
+    assert result.code == 0, result.err
+    assert "`public.ix_email` is INVALID: an earlier build of it was cut off" in result.err
+    assert indexes(orders) == [("ix_email", True)]
+    assert orders.at() == ["a"]
+
+
+@pytest.mark.alone
+def test_build_waits_for_a_writer_longer_than_the_lock_timeout_and_says_for_whom(orders: Project) -> None:
+    orders.query("ALTER DATABASE " + orders.url.rpartition("/")[2] + " SET statement_timeout = '500ms'")
+    with holding(orders, "UPDATE orders SET email = 'b' WHERE id = 1") as pid:
+        process = orders.start(UPGRADE)
+        until(lambda: orders.query(BUILDERS), what="it builds")
+        time.sleep(2.5)
+        assert process.poll() is None
+    result = finish(process)
+    assert result.code == 0, result.err
+    assert re.search(
+        rf"waiting for writers before the build 0/1, now pid {pid} \(`report`, open for \d\.\d\d s\): "
+        "UPDATE orders SET email = 'b' WHERE id = 1",
+        result.err,
+    )
+    assert indexes(orders) == [("ix_email", True)]
+    assert orders.query("SELECT attempts FROM tidegate.run") == [(1,)]
+
+
+def test_index_that_is_there_already_is_kept(orders: Project) -> None:
+    where = ", postgresql_where=sa.text(\"email LIKE 'a%' AND id % 2 = 0\")"
+    orders.add("a", BLOCK.format(body=INDEX.format(more=where)))
+    orders.query("CREATE INDEX ix_email ON orders (email) WHERE email LIKE 'a%' AND id % 2 = 0")
+    before = orders.query("SELECT 'ix_email'::regclass::oid")
+    result = orders.tidegate("upgrade")
+    assert result.code == 0, result.err
+    assert "`public.ix_email` is there already, valid and the same: skipped" in result.err
+    assert orders.query("SELECT 'ix_email'::regclass::oid") == before
+    assert indexes(orders) == [("ix_email", True)]
+
+
+def test_another_index_of_that_name_is_an_error_that_shows_both(orders: Project) -> None:
+    orders.add("a", BLOCK.format(body=INDEX.format(more=", if_not_exists=True")))
+    orders.query("CREATE INDEX ix_email ON orders (lower(email))")
+    result = orders.tidegate("upgrade")
+    assert result.code == 10
+    assert "`public.ix_email` is there already, valid, but another one (it differs in columns)" in result.err
+    assert "there:  CREATE INDEX ix_email ON public.orders USING btree (lower(email))" in result.err
+    assert "wanted: CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_email ON orders (email)" in result.err
+    assert orders.at() == []
+    (command,) = re.findall(r"`(DROP INDEX CONCURRENTLY .*?)`", result.err)
+    orders.query(command)
+    assert orders.tidegate("upgrade").code == 0
+    assert indexes(orders) == [("ix_email", True)]
+
+
+def test_if_not_exists_does_not_hide_an_invalid_index(orders: Project) -> None:
+    orders.query("INSERT INTO orders VALUES (1, 'a1')")
+    sql = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ix_email ON orders (email)"
+    orders.add("a", BLOCK.format(body=f'op.execute("{sql}")'))
+    for _ in range(2):
+        failed = orders.tidegate("upgrade")
+        assert failed.code == 10
+        assert "`a` failed, and what its statement had half done stays: could not create unique index" in failed.err
+        assert "hint: mend the cause, then run `tidegate upgrade` again" in failed.err
+        assert indexes(orders) == [("ix_email", False)]
+    orders.query("DELETE FROM orders WHERE id = 1")
+    assert orders.tidegate("upgrade").code == 0
+    assert indexes(orders) == [("ix_email", True)]
