@@ -2,7 +2,7 @@
 # the migrations and three small files. Base and uv are pinned here and nowhere else.
 FROM python:3.14-slim AS build
 RUN --mount=type=cache,target=/root/.cache/pip pip install --root-user-action=ignore uv==0.13.9
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PYTHON=/usr/local/bin/python
+ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PYTHON=/usr/local/bin/python
 WORKDIR /app
 
 # What others wrote changes rarely: a layer of its own, built from the lock file alone.
@@ -32,10 +32,12 @@ COPY --from=build /app/main.py /app/alembic.ini ./
 COPY --from=build /app/__pycache__ __pycache__
 COPY --from=build /app/migrations migrations
 COPY --chmod=755 entrypoint.sh ./
-# The official image ships its standard library uncompiled, and a read-only container would compile it again at
-# every start. Importing here compiles what is used and nothing else, and fails the build if something is missing.
-RUN uvicorn --version >/dev/null && alembic --help >/dev/null \
- && python -c "import alembic.command, asyncpg, expenses.app, httptools, psycopg2, sqlalchemy.dialects.postgresql.asyncpg, uvicorn.protocols.http.httptools_impl, uvloop"
+# The official image ships its standard library uncompiled, and a read-only container would compile at every start
+# whatever is not compiled here. Ours is compiled whole; of what others wrote only what is imported, which leaves out
+# 15 MB of other databases' dialects and of test suites. Importing fails the build if something is missing.
+RUN python -m compileall -q .venv/lib/python3*/site-packages/expenses .venv/lib/python3*/site-packages/tidegate main.py \
+ && uvicorn --version >/dev/null && alembic --help >/dev/null && tidegate --help >/dev/null \
+ && python -c "import alembic.command, asyncpg, expenses.app, expenses.cli, httptools, postgast, psycopg2.extras, sqlalchemy.dialects.postgresql.asyncpg, sqlalchemy.dialects.postgresql.psycopg2, tidegate.run, tidegate.statements, tidegate.worker, uvicorn.lifespan.on, uvicorn.loops.uvloop, uvicorn.protocols.http.httptools_impl, uvloop"
 ENV PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 EXPOSE 8000

@@ -40,3 +40,25 @@ def test_the_image_runs_as_a_user_without_rights_to_its_own_code(development: St
     done = development.sh("docker run --rm expenses-api sh -c 'id -u; touch /app/x /app/.venv/x'", code=1)
     assert done.stdout == "10001\n"
     assert done.stderr.count("Permission denied") == 2
+
+
+LOADED = "main, expenses.cli, tidegate.cli, tidegate.commands, tidegate.run, tidegate.statements, tidegate.worker"
+"""What a server, a migration and an operator's command load."""
+
+UNCOMPILED = f"""
+import sys, os, {LOADED}
+from tidegate.effects import read_statements
+import sqlalchemy
+read_statements("SELECT 1")
+for url in ("postgresql+asyncpg://x", "postgresql+psycopg2://x"):
+    sqlalchemy.make_url(url).get_dialect().import_dbapi()
+print([name for name, module in sys.modules.items()
+       if getattr(module, "__cached__", None) and not os.path.exists(module.__cached__)])
+"""
+
+
+def test_nothing_that_a_start_loads_is_compiled_anew_each_time(development: Stack) -> None:
+    done = development.sh(
+        f"docker run --rm -i --env POSTGRES_PASSWORD=unused --entrypoint python expenses-api - <<'E'\n{UNCOMPILED}\nE"
+    )
+    assert done.stdout == "[]\n"
