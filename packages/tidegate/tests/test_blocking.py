@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
-from conftest import MAJORS
 from projects import BIN, finish, until
 
 if TYPE_CHECKING:
