@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ import psycopg2
 from tidegate.connect import fetch_one
 from tidegate.duration import show_duration
 from tidegate.errors import Interrupted, MigrationFailed
+from tidegate.leash import GRACE_S
 from tidegate.record import begin_before, finish_before
 
 TYPE_CHECKING = False
@@ -35,9 +37,6 @@ TICK_S = 0.1
 
 PING_EVERY_S = 1.0
 """How soon the loss of the control connection, and with it of the lock, is noticed."""
-
-GRACE_S = 10.0
-"""How long the command gets after SIGTERM, before SIGKILL. The time in which `docker stop` loses its patience."""
 
 _VARIABLES = {
     "host": "PGHOST",
@@ -82,16 +81,18 @@ def run_before(
     begin_before(control, run_id, command)
     tell(f"before the migration: `{command}`")
     began = time.monotonic()
-    process = _start(request)
+    leash, lifeline = os.pipe()
+    process = _start(request, leash)
+    os.close(leash)
+    why = None
     try:
         why = _follow(process, control, began + request.before_timeout_s, signals)
-    except BaseException:
-        _end(process)
-        raise
-    if why is not None:
-        _end(process)
+    finally:
+        if process.returncode is None:
+            _end(process)
+        os.close(lifeline)
     took = time.monotonic() - began
-    code = process.returncode if process.returncode >= 0 else 128 - process.returncode  # as a shell counts signals
+    code = process.returncode
     with suppress(psycopg2.Error):  # the lock's connection is gone: the run's end is written through another one
         finish_before(control, run_id, code, round(took * 1000))
     if why is None and code == 0:
@@ -109,10 +110,11 @@ def libpq_environment(database: Database) -> dict[str, str]:
     return {_VARIABLES[name]: value for name, value in database.libpq_arguments().items() if name in _VARIABLES}
 
 
-def _start(request: Request) -> subprocess.Popen[bytes]:
+def _start(request: Request, leash: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["/bin/sh", "-c", request.before or ""],
+        [sys.executable, "-P", "-m", "tidegate.leash", str(leash), request.before or ""],
         env=os.environ | libpq_environment(request.database),
+        pass_fds=(leash,),
         stdin=subprocess.DEVNULL,
         stdout=2,  # our stdout is for the result
         start_new_session=True,  # a group of its own, which can be ended as a whole
