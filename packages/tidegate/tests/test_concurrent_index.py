@@ -28,6 +28,9 @@ BUILD = BLOCK.format(body=INDEX.format(more=""))
 BUILDERS = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
 
 
+WAITING = "SELECT pid FROM pg_stat_activity WHERE query = %s AND wait_event_type IN ('Lock', 'Timeout')"
+
+
 @pytest.fixture
 def orders(project: Project) -> Project:
     """A project with one revision, which builds an index on a table that has rows."""
@@ -172,3 +175,43 @@ def test_if_not_exists_does_not_hide_an_invalid_index(orders: Project) -> None:
     orders.query("DELETE FROM orders WHERE id = 1")
     assert orders.tidegate("upgrade").code == 0
     assert indexes(orders) == [("ix_email", True)]
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+def test_reindex_drop_and_detach_that_were_cut_off_are_finished_by_the_next_run(project: Project) -> None:
+    project.query(
+        "CREATE TABLE elsewhere (id int); CREATE TABLE pace AS SELECT 60 AS seconds;"
+        "CREATE TABLE orders (id int); CREATE INDEX slow ON orders (id);"
+        "CREATE TABLE notes (id int); CREATE INDEX unused ON notes (id);"
+        "CREATE TABLE years (id int) PARTITION BY LIST (id); CREATE TABLE y1 PARTITION OF years FOR VALUES IN (1)"
+    )
+    statements = (
+        "REINDEX INDEX CONCURRENTLY slow",
+        "DROP INDEX CONCURRENTLY unused",
+        "ALTER TABLE years DETACH PARTITION y1 CONCURRENTLY",
+        "SELECT pg_sleep(seconds) FROM pace",
+    )
+    body = "; ".join(f'op.execute("{statement}")' for statement in statements)
+    project.add("a", BLOCK.format(body=body))
+    holders: tuple[contextlib.AbstractContextManager[object], ...] = (
+        snapshot(project),
+        holding(project, "SELECT count(*) FROM notes"),
+        holding(project, "SELECT count(*) FROM years"),
+        contextlib.nullcontext(),
+    )
+    for statement, holder in zip(statements, holders, strict=True):
+        with holder:
+            process = project.start(UPGRADE)
+            until(lambda text=statement: project.query(WAITING, text), what=f"{statement} waits")  # type: ignore[misc]  # a default
+            process.kill()
+            process.communicate()
+            until(lambda text=statement: not project.query(WAITING, text), what="the server notices")  # type: ignore[misc]  # as above
+    project.query("DELETE FROM pace")
+    result = project.tidegate("upgrade")
+    assert result.code == 0, result.err
+    assert "the index is gone already: skipped" in result.err
+    assert "the partition is detached already: skipped" in result.err
+    assert indexes(project) == [("slow", True)]
+    assert project.query("SELECT to_regclass('unused')") == [(None,)]
+    assert project.query("SELECT count(*) FROM pg_inherits") == [(0,)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from tidegate.connect import fetch_all
-from tidegate.index import TableBusy, judge_drop, judge_index, pending_detach, reindex_leftovers
+from tidegate.index import TableBusy, is_detached, judge_drop, judge_index, pending_detach, reindex_leftovers
 from tidegate.lock import FENCE, key_halves
 
 TYPE_CHECKING = False
@@ -72,10 +72,18 @@ def _look(
         drops = reindex_leftovers(connection, statement.sql, search_path=search_path)
         return Preparation("go", drops, "an earlier REINDEX was cut off" if drops else "")
     if "DETACH" in statement.kind:
-        for lock in statement.locks:
-            finalize = pending_detach(connection, (lock.schema, lock.name), search_path=search_path)
-            if finalize:
-                return Preparation("skip", (finalize,), "an earlier DETACH was cut off after its first half")
+        return _look_at_detach(connection, statement, search_path, is_repetition=is_repetition)
+    return Preparation("go")
+
+
+def _look_at_detach(
+    connection: Connection, statement: Statement, search_path: Sequence[str], *, is_repetition: bool
+) -> Preparation:
+    parent, partition = ((lock.schema, lock.name) for lock in statement.locks)
+    if finalize := pending_detach(connection, partition, search_path=search_path):
+        return Preparation("skip", (finalize,), "an earlier DETACH was cut off after its first half")
+    if is_repetition and is_detached(connection, parent, partition, search_path=search_path):
+        return Preparation("skip", reason="the partition is detached already")
     return Preparation("go")
 
 

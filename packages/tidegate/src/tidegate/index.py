@@ -21,7 +21,7 @@ from tidegate.index_definition import (
     scratch,
     wanted_definition,
 )
-from tidegate.index_leftovers import judge_drop, pending_detach, reindex_leftovers
+from tidegate.index_leftovers import is_detached, judge_drop, pending_detach, reindex_leftovers
 from tidegate.index_progress import BuildProgress, OpenTransaction, build_progress, old_snapshots
 
 TYPE_CHECKING = False
@@ -38,6 +38,7 @@ __all__ = [
     "TableBusy",
     "Verdict",
     "build_progress",
+    "is_detached",
     "judge_drop",
     "judge_index",
     "old_snapshots",

@@ -81,6 +81,20 @@ def pending_detach(
     return rows[0][0] if rows else None
 
 
+def is_detached(
+    connection: Connection,
+    parent: tuple[str | None, str],
+    partition: tuple[str | None, str],
+    *,
+    search_path: Iterable[str] = (),
+) -> bool:
+    """Whether both tables (schema, name) are there and the one is no partition of the other (any more)."""
+    with scratch(connection, search_path):
+        oids = find_relation(connection, *parent), find_relation(connection, *partition)
+        query = "SELECT 1 FROM pg_inherits WHERE inhparent = %s AND inhrelid = %s"
+        return None not in oids and not fetch_all(connection, query, oids)
+
+
 def _is_leftover(name: str, of: str | None) -> bool:
     """Whether REINDEX made this name, from the name of that one index or from any.
 
