@@ -46,7 +46,8 @@ class Address(NamedTuple):
             host, port = self.hosts[0]
             place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         else:
-            query += [("host", f"{host}:{port}" if port else host) for host, port in self.hosts]
+            query += [("host", f"{host}:{port}" if port and host[:1] != "/" else host) for host, port in self.hosts]
+            query += [("port", port) for host, port in self.hosts if port and host[:1] == "/"]
         options = "&".join(f"{name}={quote(value, safe='/:,')}" for name, value in query)
         return (
             f"postgresql{'+' + driver if driver else ''}://{login + '@' if login else ''}{place}"

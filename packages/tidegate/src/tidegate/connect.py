@@ -1,15 +1,13 @@
 """Connections of our own: waiting for a database that is not up yet, giving up on one that will never work.
 
 libpq does not tell the SQLSTATE of a failed connection, only a text in the server's language. So when
-connecting fails, the server is asked once more in its own protocol (`_answer`): no answer, "starting up"
+connecting fails, the server is asked once more in its own protocol (`probe`): no answer, "starting up"
 and "too many connections" mean wait; any other answer means that it is up and refuses us.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import struct
 import time
 from contextlib import contextmanager, suppress
 
@@ -17,6 +15,7 @@ import psycopg2
 
 from tidegate.duration import show_duration
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable, PoolerInTheWay
+from tidegate.probe import ASKED_FOR_PASSWORD, NOT_UP_YET, ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,15 +48,6 @@ _KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count
 POOLER_PROBES = 5
 """How often two connections are compared. On an idle transaction pooler the first comparison tells."""
 
-ASKED_FOR_PASSWORD = "asked for a password"  # noqa: S105 - no password, the name of an answer
-WELCOME = "let us in"
-"""What a server answers to a first packet, beside a SQLSTATE."""
-
-_AUTHENTICATION_OK = b"R\0\0\0\x08\0\0\0\0"
-
-_NOT_UP_YET = frozenset({"57P01", "57P02", "57P03", "53300", "53000", "53200"})
-"""SQLSTATEs of a server that is stopping, starting, or full: all of them pass."""
-
 
 def connect(database: Database, *, purpose: str = "look") -> Connection:
     """One attempt at a connection in autocommit mode, so that it never holds a snapshot while it idles.
@@ -73,8 +63,8 @@ def connect(database: Database, *, purpose: str = "look") -> Connection:
     except (psycopg2.OperationalError, psycopg2.ProgrammingError) as exc:
         said = database.redact(" ".join(str(exc).split()))
         left = max(PROBE_TIMEOUT_S, CONNECT_TIMEOUT_S - (time.monotonic() - began))
-        answer = None if isinstance(exc, psycopg2.ProgrammingError) else _answer_or_none(database, left)
-        if isinstance(exc, psycopg2.ProgrammingError) or (answer is not None and answer not in _NOT_UP_YET):
+        answer = None if isinstance(exc, psycopg2.ProgrammingError) else ask(database, left)
+        if isinstance(exc, psycopg2.ProgrammingError) or (answer is not None and answer not in NOT_UP_YET):
             raise DatabaseRefused(
                 f"the database at {database} refuses: {said}",
                 hint=f"correct the URL from {database.origin}: user, password and database name",
@@ -210,42 +200,3 @@ def fetch_all(connection: Connection, query: str, arguments: tuple[object, ...] 
 def application_name(purpose: str) -> str:
     """What `pg_stat_activity` shows of us, at most 63 bytes: the purpose, the host, the process id."""
     return f"tidegate {purpose} {os.uname().nodename[:36]}/{os.getpid()}"
-
-
-def _answer_or_none(database: Database, timeout_s: float) -> str | None:
-    try:
-        return _answer(database, timeout_s)
-    except (OSError, ValueError, struct.error):
-        return None
-
-
-def _answer(database: Database, timeout_s: float) -> str | None:
-    """What the server says to a first packet: a SQLSTATE, `ASKED_FOR_PASSWORD`, `WELCOME`, or nothing.
-
-    Source: PostgreSQL manual, "Message Formats": StartupMessage; ErrorResponse, whose field `C` is the
-    SQLSTATE; AuthenticationOk, behind which a server without a free slot sends its error.
-    """
-    arguments = database.libpq_arguments()
-    fields = {"user": arguments.get("user", "postgres"), "database": arguments.get("dbname", "postgres")}
-    body = b"".join(f"{name}\0{value}\0".encode() for name, value in fields.items()) + b"\0"
-    with _open_socket(arguments, timeout_s) as server:
-        server.sendall(struct.pack("!ii", len(body) + 8, 196608) + body)
-        reply = server.recv(8192)
-        if reply[:9] == _AUTHENTICATION_OK:
-            reply = reply[9:] or server.recv(8192)
-    if not reply:
-        return None
-    if reply[:1] == b"E":
-        states = [part[1:].decode("ascii", "replace") for part in reply[5:].split(b"\0") if part[:1] == b"C"]
-        return states[0] if states else WELCOME
-    return ASKED_FOR_PASSWORD if reply[:1] == b"R" else WELCOME
-
-
-def _open_socket(arguments: dict[str, str], timeout_s: float) -> socket.socket:
-    host, port = arguments.get("host", "/var/run/postgresql").split(",")[0], arguments.get("port", "5432").split(",")[0]
-    if host.startswith("/"):
-        local = socket.socket(socket.AF_UNIX)
-        local.settimeout(timeout_s)
-        local.connect(f"{host}/.s.PGSQL.{port}")
-        return local
-    return socket.create_connection((host, int(port)), timeout=timeout_s)
