@@ -5,31 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import MAJORS
+from conftest import new_project
+
+from tidegate.confirmation import refuse_loss
+from tidegate.errors import UsageError
+from tidegate.target import find_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from projects import Project
+    from tools.postgres import Cluster
 
 
-@pytest.fixture
-def books(project: Project) -> Project:
-    """Revision a makes a table, b adds a column, c does neither; the database is at c, with rows in it."""
-    project.add(
-        "a",
-        "op.execute('CREATE TABLE expense (id int); CREATE TABLE \"Odd Name\" (id int); CREATE TABLE spare (id int)')",
-        downgrade='op.drop_table("expense"); op.drop_table("Odd Name"); op.drop_table("spare")',
-    )
-    add, drop = 'op.add_column("expense", sa.Column("note", sa.Text))', 'op.drop_column("expense", "note")'
-    project.add("b", add, down="a", downgrade=drop)
-    project.add("c", "pass", down="b")
-    assert project.tidegate("upgrade").code == 0
-    project.query(
-        "INSERT INTO expense SELECT n, 'x' FROM generate_series(1, 1234) n; INSERT INTO \"Odd Name\" VALUES (1)"
-    )
-    return project
+@pytest.fixture(scope="module")
+def books(servers: Callable[[str], Cluster], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Revision a makes tables, b adds a column, c does neither; the database is at c, with rows in it."""
+    with new_project(servers("embedded"), tmp_path_factory.mktemp("books")) as project:
+        project.add(
+            "a",
+            "op.execute('CREATE TABLE expense (id int); CREATE TABLE \"Odd Name\" (); CREATE TABLE spare (id int)')",
+            downgrade='op.drop_table("expense"); op.drop_table("Odd Name"); op.drop_table("spare")',
+        )
+        add, drop = 'op.add_column("expense", sa.Column("note", sa.Text))', 'op.drop_column("expense", "note")'
+        project.add("b", add, down="a", downgrade=drop)
+        project.add("c", "pass", down="b")
+        assert project.tidegate("upgrade").code == 0
+        project.query("INSERT INTO expense SELECT n, 'x' FROM generate_series(1, 1234) n")
+        project.query('INSERT INTO "Odd Name" DEFAULT VALUES')
+        yield project
 
 
-@pytest.mark.parametrize("server", MAJORS, indirect=True)
+def refusal(project: Project, downgrade: str, *, target: str = "c") -> list[str]:
+    """The list of what is lost by taking back a revision d with this body, and all below it down to the target."""
+    path = project.add("d", "pass", down="c", downgrade=downgrade)
+    found = find_target(str(project.folder / "alembic.ini"), database_url=project.url)
+    request = found.request("tidegate downgrade", direction="downgrade", target=target)
+    try:
+        with project.connection() as connection:
+            refuse_loss(connection, request, ["d"])
+    except UsageError as exc:
+        return exc.message.split("\n  ")[1:]
+    finally:
+        path.unlink()
+    return []
+
+
 def test_a_downgrade_that_drops_rows_lists_them_and_changes_nothing(books: Project) -> None:
     before = books.outcomes()
     result = books.tidegate("downgrade", "base")
@@ -44,20 +65,45 @@ def test_a_downgrade_that_drops_rows_lists_them_and_changes_nothing(books: Proje
         "or without a backup: `tidegate downgrade base --yes`\n"
     )
     assert (books.at(), books.outcomes()) == (["c"], before)
-    assert books.tidegate("downgrade", "base", "--yes").code == 0
-    assert books.at() == []
 
 
-def test_a_downgrade_that_loses_nothing_needs_no_yes(books: Project) -> None:
-    assert books.tidegate("downgrade", "-1").code == 0
-    books.query("UPDATE expense SET note = NULL")
-    assert books.tidegate("downgrade", "a").code == 0, "a column that is empty holds nothing"
-    books.query('DELETE FROM expense; TRUNCATE "Odd Name"')
-    assert books.tidegate("downgrade", "base").code == 0
-    assert books.tidegate("upgrade", "a").code == 0
-    runs = len(books.outcomes())
-    assert books.tidegate("downgrade", "a", "--before", "false").code == 0, "it is there already"
-    assert len(books.outcomes()) == runs
+def test_what_cannot_be_told_from_the_code_is_listed_with_the_reason(books: Project) -> None:
+    assert refusal(books, "[op.drop_table(name) for name in ('spare',)]") == [
+        "revision d, line 17: may drop rows: it drops a table whose name is no literal: `op.drop_table(name)`"
+    ]
+
+
+def test_a_table_that_an_earlier_step_renames_is_not_taken_for_one_that_is_not_there(books: Project) -> None:
+    assert refusal(books, "op.rename_table('gone', 'expense'); op.drop_table('later')") == [
+        "revision d, line 17: may drop rows: `later` has another name before an earlier step renames it"
+    ]
+    assert refusal(books, "op.drop_table('later')") == []
+
+
+def test_a_large_table_is_estimated_and_a_locked_one_is_taken_to_hold_rows(books: Project) -> None:
+    books.query("CREATE TABLE big (id int, pad char(500) DEFAULT 'x', empty text)")
+    books.query("INSERT INTO big SELECT n FROM generate_series(1, 40000) n; ANALYZE big")
+    assert refusal(books, "op.drop_table('big')") == ["table big: 40,000 rows (estimated)"]
+    assert refusal(books, "op.drop_column('big', 'pad')") == ["column big.pad: up to 40,000 rows (estimated)"]
+    assert refusal(books, "op.drop_column('big', 'empty')") == []
+    with books.connection() as other, other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE big")
+        assert refusal(books, "op.drop_table('big')") == ["table big: 40,000 rows (estimated)"]
+
+
+def test_partitions_and_tables_of_other_schemas_are_counted_too(books: Project) -> None:
+    books.query("CREATE TABLE parted (id int) PARTITION BY RANGE (id)")
+    books.query(
+        "CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10); INSERT INTO parted VALUES (1), (2)"
+    )
+    books.query("CREATE SCHEMA tenant; CREATE TABLE tenant.parcel (id int); INSERT INTO tenant.parcel VALUES (1)")
+    assert refusal(books, "op.drop_table('parted'); op.drop_table('parcel', schema='tenant')") == [
+        "table parted: 2 rows",
+        "table tenant.parcel: 1 row",
+    ]
+    assert refusal(books, "op.execute('TRUNCATE parcel')") == ["rows of table tenant.parcel: 1 row"], (
+        "another search path"
+    )
 
 
 def test_a_bare_alembic_downgrade_needs_the_same_yes(books: Project) -> None:
@@ -71,31 +117,10 @@ def test_a_bare_alembic_downgrade_needs_the_same_yes(books: Project) -> None:
     assert books.at() == ["a"]
 
 
-def test_what_cannot_be_told_from_the_code_needs_the_yes_too_and_says_why(books: Project) -> None:
-    books.add("d", "pass", down="c", downgrade='[op.drop_table(name) for name in ("expense",)]')
-    books.tidegate("upgrade")
-    result = books.tidegate("downgrade", "c")
-    assert result.code == 64
-    assert (
-        "  revision d, line 17: may drop rows: it drops a table whose name is no literal: `op.drop_table(name)`\n"
-        in result.err
-    )
-
-
-def test_a_table_that_an_earlier_step_renames_is_not_taken_for_one_that_is_not_there(books: Project) -> None:
-    books.add("d", 'op.rename_table("expense", "outlay")', down="c", downgrade='op.rename_table("outlay", "expense")')
-    books.tidegate("upgrade")
-    result = books.tidegate("downgrade", "base")
-    assert result.code == 64
-    assert "may drop rows: `expense` has another name" in result.err
-
-
-def test_a_large_table_is_estimated_and_a_locked_one_is_taken_to_hold_rows(books: Project) -> None:
-    books.query("CREATE TABLE big (id int, pad char(500) DEFAULT 'x')")
-    books.query("INSERT INTO big SELECT n FROM generate_series(1, 40000) n; ANALYZE big")
-    books.add("d", "pass", down="c", downgrade='op.drop_table("big")')
-    books.tidegate("upgrade")
-    assert "table big: 40,000 rows (estimated)" in books.tidegate("downgrade", "c").err
-    with books.connection() as other, other.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE big")
-        assert "table big: 40,000 rows (estimated)" in books.tidegate("downgrade", "c").err
+def test_a_downgrade_that_loses_nothing_needs_no_yes(books: Project) -> None:
+    books.query('DELETE FROM expense; TRUNCATE "Odd Name"')
+    runs = len(books.outcomes())
+    assert books.tidegate("downgrade", "a", "--before", "false").code == 0, "it is there already"
+    assert len(books.outcomes()) == runs
+    assert books.tidegate("downgrade", "base").code == 0
+    assert books.at() == []

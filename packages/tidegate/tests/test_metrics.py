@@ -11,7 +11,8 @@ from projects import DOORS, Project, until
 from prometheus_client.parser import text_string_to_metric_families
 from tools.postgres import free_port
 
-from tidegate.metrics import Metric, Scrape
+from tidegate.metrics import Metric, Scrape, scrape
+from tidegate.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +30,10 @@ def samples(text: str) -> dict[tuple[str, str], float]:
 
 
 def scraped(project: Project, url: str = "") -> Mapping[tuple[str, str], float]:
-    result = project.tidegate("metrics", DATABASE_URL=url or project.url)
-    assert result.code == 0, result.err
-    return samples(result.out)
+    target = find_target(str(project.folder / "alembic.ini"), database_url=url or project.url)
+    found = scrape(target, print)
+    assert found.error is None
+    return samples(found.as_text("x"))
 
 
 def test_metrics_follow_a_database_from_empty_through_a_failure_to_current(project: Project) -> None:
@@ -61,15 +63,17 @@ def test_metrics_follow_a_database_from_empty_through_a_failure_to_current(proje
 
 
 def test_a_run_at_work_holds_the_lock_and_a_role_that_only_monitors_sees_it(project: Project) -> None:
+    project.query("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    project.query("CREATE ROLE monitor LOGIN; GRANT SELECT ON alembic_version TO monitor")
     project.add("a", "pass")
-    assert project.tidegate("upgrade").code == 0
-    project.add_table("b", down="a", seconds=1.5)
-    project.query("DROP ROLE IF EXISTS monitor; CREATE ROLE monitor LOGIN; GRANT SELECT ON alembic_version TO monitor")
+    project.add_table("b", down="a", seconds=1)
     run = project.start(DOORS["tidegate upgrade"])
     until(project.sleepers, what="the run is at work")
     seen = scraped(project, project.url.replace("postgres@", "monitor@"))
     run.communicate()
-    assert (seen["tidegate_lock_held", ""], seen["tidegate_runs_total", "succeeded"]) == (1, 1)
+    assert (seen["tidegate_lock_held", ""], seen["tidegate_schema_revision_info", "a"]) == (1, 1)
+    assert seen["tidegate_runs_total", "succeeded"] == 0
+    assert scraped(project, project.url.replace("postgres@", "monitor@"))["tidegate_last_run_success", ""] == 1
     project.query("DROP OWNED BY monitor; DROP ROLE monitor")
 
 
