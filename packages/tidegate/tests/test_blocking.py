@@ -328,15 +328,6 @@ def test_a_signal_ends_the_waiting_and_is_recorded(accounts: Project, body: str)
     assert accounts.at() == []
 
 
-def test_a_prepared_transaction_in_the_way_is_named_with_its_end(accounts: Project) -> None:
-    if accounts.query("SHOW max_prepared_transactions") == [("0",)]:
-        pytest.skip("this server takes no prepared transactions")
-    accounts.add("a", ADD_COLUMN)
-    accounts.query("BEGIN; SELECT * FROM account; PREPARE TRANSACTION 'forgotten'")
-    result = accounts.tidegate("upgrade", "--retry-for", "0.5s")
-    assert "`ROLLBACK PREPARED 'forgotten'`" in result.err
-
-
 def test_partitions_and_children_count_as_their_parent(accounts: Project) -> None:
     accounts.query("CREATE TABLE whole (id int) PARTITION BY RANGE (id)")
     accounts.query("CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9)")
@@ -346,3 +337,19 @@ def test_partitions_and_children_count_as_their_parent(accounts: Project) -> Non
     assert result.code == 10
     assert f"pid {pid} " in result.err
     assert "on part" in result.err
+
+
+def test_a_role_that_may_not_see_how_long_others_have_been_at_it_still_names_and_awaits_them(accounts: Project) -> None:
+    name = accounts.query("SELECT current_database()")[0][0]
+    accounts.query(f"CREATE ROLE migrator_{name} LOGIN; GRANT CREATE ON DATABASE {name} TO migrator_{name}")
+    accounts.query(f"GRANT ALL ON SCHEMA public TO migrator_{name}; ALTER TABLE account OWNER TO migrator_{name}")
+    accounts.add("a", ADD_COLUMN)
+    with holding(accounts) as pid:
+        url = accounts.url.replace("postgres@", f"migrator_{name}@")
+        result = accounts.tidegate("upgrade", "--retry-for", "1s", DATABASE_URL=url)
+    assert result.code == 10
+    assert f"in the way: pid {pid} (`report` of postgres" in result.err
+    assert "was rolled back: canceling" not in result.err, "it was not even tried"
+    assert accounts.tidegate("upgrade", DATABASE_URL=url).code == 0
+    accounts.query(f"REASSIGN OWNED BY migrator_{name} TO postgres; DROP OWNED BY migrator_{name}")
+    accounts.query(f"DROP ROLE migrator_{name}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from psycopg2 import errors
+
 from tidegate.connect import fetch_all
 from tidegate.duration import show_duration
 from tidegate.url import redact
@@ -58,12 +60,14 @@ class Blocker(NamedTuple):
     application: str
     user: str | None
     state: str | None
-    age_s: float
-    """How long its transaction has been open."""
+    age_s: float | None
+    """How long its transaction has been open; nothing where our role may not see that."""
     query: str | None
     relation: str
     mode: str
     is_autovacuum: bool = False
+    transaction: str = ""
+    """PostgreSQL's name for it, which the next one of the same session does not have."""
 
     def __str__(self) -> str:
         doing = f", {self.state}" if self.state and self.state != "active" else ""
@@ -71,7 +75,8 @@ class Blocker(NamedTuple):
         name = f"pid {self.pid} (`{self.application}`{by}" if self.pid else f"transaction (`{self.application}`"
         shown = " ".join(redact(self.query or "").split())
         query = f": {shown[:QUERY_SHOWN]}{'…' if len(shown) > QUERY_SHOWN else ''}" if shown else ""
-        return f"{name}, open for {show_duration(self.age_s)}{doing}) holds {self.mode} on {self.relation}{query}"
+        age = "" if self.age_s is None else f", open for {show_duration(self.age_s)}"
+        return f"{name}{age}{doing}) holds {self.mode} on {self.relation}{query}"
 
     @property
     def end_command(self) -> str:
@@ -90,6 +95,8 @@ def find_blockers(
     except_pids: Iterable[int] = (),
 ) -> list[Blocker]:
     """The transactions that hold, for longer than so long, a lock which conflicts with one that is wanted.
+
+    Those of other roles whose age ours may not see (it lacks `pg_read_all_stats`) are among them, with no age.
 
     Children of a table and the table of an index count as the table does, since a statement locks them too.
     Names that lead nowhere are left out: the statement itself will say so.
@@ -117,6 +124,29 @@ def find_blockers(
 def blockers_of(connection: Connection, pid: int) -> list[Blocker]:
     """Whom the session waits for at this moment, with the lock that it waits for."""
     return [Blocker(*row) for row in fetch_all(connection, _WAITED_FOR, (pid, pid))]
+
+
+def cancel_autovacuum(connection: Connection, relation: str) -> None:
+    """Wait for a table until PostgreSQL has cancelled the autovacuum that works on it, without anybody waiting for us.
+
+    PostgreSQL cancels an autovacuum that somebody has been waiting for, for `deadlock_timeout` (1 s), which is longer
+    than a lock timeout. So we wait for it in a mode that is in nobody's way but another VACUUM's. One that prevents
+    wraparound is not cancelled and stays in the way.
+
+    Args:
+        relation: As `regclass` shows it, with quotes.
+    """
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                "BEGIN; SELECT set_config('lock_timeout', (setting::int + 500)::text, true) FROM pg_settings "
+                "WHERE name = 'deadlock_timeout'"
+            )
+            cursor.execute(f"LOCK TABLE ONLY {relation} IN SHARE UPDATE EXCLUSIVE MODE")
+        except (errors.LockNotAvailable, errors.InsufficientPrivilege, errors.WrongObjectType):
+            pass  # it stays in the way, and is waited for as everybody else
+        finally:
+            cursor.execute("ROLLBACK")
 
 
 def awaited_lock(connection: Connection, pid: int) -> tuple[str, str, str] | None:
@@ -163,20 +193,23 @@ targets AS (
 SELECT l.pid, coalesce(p.gid, nullif(a.application_name, ''), a.backend_type, 'unknown'), coalesce(a.usename, p.owner),
     CASE WHEN p.gid IS NOT NULL THEN 'prepared' ELSE a.state END,
     extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared))::float, a.query,
-    min(l.relation::regclass::text), min(l.mode), coalesce(a.backend_type = 'autovacuum worker', false)
+    min(l.relation::regclass::text), min(l.mode), coalesce(a.backend_type = 'autovacuum worker', false),
+    l.virtualtransaction
 FROM pg_locks l JOIN targets t ON t.oid = l.relation AND l.mode = ANY(t.modes)
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction
+LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+    AND x.virtualtransaction = l.virtualtransaction
+LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
 WHERE l.locktype = 'relation' AND l.granted
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND coalesce(a.xact_start, p.prepared) < clock_timestamp() - make_interval(secs => %s)
+    AND coalesce(coalesce(a.xact_start, p.prepared) < clock_timestamp() - make_interval(secs => %s), true)
     AND NOT coalesce(l.pid = ANY(%s::int[]), false)
-GROUP BY 1, 2, 3, 4, 5, 6, 9 ORDER BY 5 DESC
+GROUP BY 1, 2, 3, 4, 5, 6, 9, 10 ORDER BY 5 DESC NULLS LAST
 """
 
 _WAITED_FOR = """
 SELECT b.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'unknown'), a.usename, a.state,
-    coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float, a.query,
+    extract(epoch FROM clock_timestamp() - a.xact_start)::float, a.query,
     coalesce(w.relation::regclass::text, w.locktype, 'a lock'), coalesce(h.mode, w.mode, 'a lock'),
     coalesce(a.backend_type = 'autovacuum worker', false)
 FROM unnest(pg_blocking_pids(%s)) AS b (pid)
@@ -185,5 +218,5 @@ LEFT JOIN LATERAL (SELECT * FROM pg_locks WHERE pid = %s AND NOT granted LIMIT 1
 LEFT JOIN LATERAL (
     SELECT mode FROM pg_locks WHERE pid = b.pid AND granted AND relation = w.relation LIMIT 1
 ) h ON true
-ORDER BY 5 DESC
+ORDER BY 5 DESC NULLS LAST
 """

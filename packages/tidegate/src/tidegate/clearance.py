@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from tidegate.blockers import HARMLESS, awaited_lock, blockers_of, find_blockers, holds_strong_lock
+from tidegate.blockers import HARMLESS, awaited_lock, blockers_of, cancel_autovacuum, find_blockers, holds_strong_lock
 from tidegate.concurrently import Preparation, prepare
 from tidegate.dialogue import Answer
 from tidegate.duration import show_duration
@@ -67,6 +67,8 @@ class Clearance:
         self._held_since: float | None = None
         self._author_rules = False
         self._reported: float | None = None
+        self._seen: dict[str, float] = {}
+        self._is_unsure = False
 
     def begin_session(self, search_path: Sequence[str]) -> None:
         """The worker is connected; names are looked for in these schemas."""
@@ -98,15 +100,17 @@ class Clearance:
             return self._prepare(question, statements) if self.runs_alone else Answer("go", _NO_LIMIT)
         wanted = [lock for statement in statements for lock in statement.locks if lock.mode not in _NOBODY_WAITS_FOR]
         self._wanted |= set(wanted)
+        was_unsure = self._is_unsure
         self.blockers = self._find_blockers(wanted, timeout, question.pid)
         if not self.blockers:
-            return Answer("go", self._settings(timeout))
+            return None if self._is_unsure and not was_unsure else Answer("go", self._settings(timeout))
         if holds:
             return Answer("stop", why="another transaction is in its way")
         self.patience.begin_waiting()
         if self.patience.time_is_up:
             return Answer("stop", why="another transaction was in its way all the time", is_final=True)
         self._report(f"before `{_short(question.sql)}`", map(str, self.blockers))
+        self._send_vacuum_away()
         return None
 
     @property
@@ -123,13 +127,16 @@ class Clearance:
 
     def is_clear(self) -> bool:
         """Whether nobody is in the way of what the revision wanted so far. It is begun anew then."""
+        was_unsure = self._is_unsure
         self.blockers = self._find_blockers(self._wanted, self.patience.pace.timeout_s(self.patience.attempt))
         if self.blockers:
             self._report("before the next attempt", map(str, self.blockers))
-        return not self.blockers
+            self._send_vacuum_away()
+        return not self.blockers and (was_unsure or not self._is_unsure)
 
     def _begin(self, question: Question) -> None:
         self._question = question
+        self._is_unsure = False
         self._statements = read_statements(question.sql, self._created)
         statements = self._statements or ()
         self._created += [name for statement in statements for name in statement.creates]
@@ -169,10 +176,28 @@ class Clearance:
             return {}
         return {"lock_timeout": f"{max(1, round(left * 1000))}ms"}
 
+    def _send_vacuum_away(self) -> None:
+        """If nobody but autovacuum is in the way, have PostgreSQL cancel it; it comes again by itself."""
+        if all(blocker.is_autovacuum for blocker in self.blockers):
+            for relation in {blocker.relation for blocker in self.blockers}:
+                cancel_autovacuum(self._control, relation)
+
     def _find_blockers(self, wanted: Iterable[Relation], older_than_s: float, *pids: int) -> list[Blocker]:
-        return find_blockers(
+        """Who is in the way. Where the server does not tell how long, from when we first saw them."""
+        found = find_blockers(
             self._control, wanted, older_than_s=older_than_s, search_path=self._search_path, except_pids=pids
         )
+        now = time.monotonic()
+        hidden = {blocker.transaction for blocker in found if blocker.age_s is None}
+        self._seen = {name: self._seen.get(name, now) for name in hidden}
+        ages = {name: now - since for name, since in self._seen.items()}
+        aged = [
+            blocker if blocker.age_s is not None else blocker._replace(age_s=ages[blocker.transaction])
+            for blocker in found
+        ]
+        blockers = [blocker for blocker in aged if (blocker.age_s or 0) >= older_than_s * 0.9]
+        self._is_unsure = len(blockers) < len(aged)
+        return blockers
 
     def _report(self, when: str, causes: Iterable[str]) -> None:
         now = time.monotonic()
