@@ -72,7 +72,7 @@ class Blocker(NamedTuple):
     def __str__(self) -> str:
         doing = f", {self.state}" if self.state and self.state != "active" else ""
         by = f" of {self.user}" if self.user else ""
-        name = f"pid {self.pid} (`{self.application}`{by}" if self.pid else f"transaction (`{self.application}`"
+        name = f"{f'pid {self.pid}' if self.pid else 'transaction'} (`{self.application}`{by}"
         shown = " ".join(redact(self.query or "").split())
         query = f": {shown[:QUERY_SHOWN]}{'…' if len(shown) > QUERY_SHOWN else ''}" if shown else ""
         age = "" if self.age_s is None else f", open for {show_duration(self.age_s)}"
@@ -82,7 +82,7 @@ class Blocker(NamedTuple):
     def end_command(self) -> str:
         """The SQL that ends it."""
         if self.pid is None:
-            return f"ROLLBACK PREPARED '{self.application}'"
+            return "ROLLBACK PREPARED '{}'".format(self.application.replace("'", "''"))
         return f"SELECT pg_terminate_backend({self.pid})"
 
 
