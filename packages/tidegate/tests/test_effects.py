@@ -291,6 +291,8 @@ def test_relations_that_the_same_text_created_are_in_nobodys_way() -> None:
     assert [(one.kind, one.locks, one.effects) for one in rest if one.locks or one.effects] == []
     (later,) = read_statements("ALTER TABLE new ADD COLUMN x int", first.creates) or ()
     assert later.locks == ()
+    (other,) = read_statements("ALTER TABLE public.new ADD COLUMN x int", first.creates) or ()
+    assert other.locks != (), "the one that was created may be in another schema"
 
 
 def test_a_table_that_may_exist_already_counts_as_existing() -> None:

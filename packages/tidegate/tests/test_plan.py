@@ -120,10 +120,11 @@ def test_revisions_that_need_the_database_are_named_shown_from_their_files_and_h
     shop.add("f", "sa.inspect(op.get_bind()).get_table_names()", down="e")
     shop.add("g", f'sa.create_engine("{own}").connect().execute(sa.text("CREATE TABLE touched ()"))', down="f")
     shop.add("h", "\n    from alembic import context\n    assert context.is_offline_mode()", down="g")
-    shop.add("i", 'op.execute("SELECT 1")', down="h")
+    shop.add("i", "\n    while True:\n        op.execute('DELETE FROM orders')", down="h")
+    shop.add("j", 'op.execute("SELECT 1, \'" + "x" * 200000 + "\'")', down="i")
     result = shop.tidegate("plan", "--from", "d")
     assert result.code == 0, result.err
-    _, e, f, g, h, i = result.out.split(" of 5: ")
+    _, e, f, g, h, i, j = result.out.split(" of 6: ")
     assert "cannot be rendered without the database, only what stands before it" in e
     assert "line 13: it reads from the database (AttributeError" in e
     assert "ACCESS EXCLUSIVE on orders" in comments_before("ALTER TABLE orders ADD COLUMN m INTEGER;", e)
@@ -133,7 +134,9 @@ def test_revisions_that_need_the_database_are_named_shown_from_their_files_and_h
     assert "NoInspectionAvailable" in f
     assert "it connects to the database" in g
     assert "it may do something else when it really runs" in h
-    assert "SELECT 1;" in i
+    assert "it was stopped after 3 s; perhaps it waits for what the database says" in i
+    assert i.count("DELETE FROM orders;") == 1
+    assert "SELECT 1, 'xxx" in j
 
 
 TRIES = """

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tidegate.graph import Revision
     from tidegate.target import Target
 
-RENDER_WITHIN_S = 120.0
+RENDER_WITHIN_S = 300.0
 """For all revisions together; a revision that computes for longer is not rendered."""
 
 NOWHERE = "nobody:nothing@127.0.0.1:1"
@@ -161,8 +162,11 @@ def _answers(process: subprocess.Popen[bytes], reading: int, order: str) -> tupl
     late.start()
     try:
         with os.fdopen(reading, encoding="utf-8") as stream:
-            process.communicate(order.encode())
+            assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+            with suppress(BrokenPipeError), process.stdin as question:  # it may have ended before it was asked
+                question.write(order.encode())
             lines = [json.loads(line) for line in stream]
+        process.wait()
     finally:
         was_late = not late.is_alive()
         late.cancel()

@@ -96,8 +96,11 @@ class Found:
     drops_index: tuple[Name, ...] = ()
 
     def is_new(self, name: Name) -> bool:
-        """Whether the relation was created by an earlier statement of the same revision."""
-        return any(name.means(other) for other in self.created)
+        """Whether the relation was created by an earlier statement of the same revision.
+
+        Named in the same way: of `CREATE TABLE audit.users` and `ALTER TABLE users` nobody knows that they are one.
+        """
+        return name in self.created
 
     def lock(self, mode: str, *names: Name) -> None:
         """Note a lock on relations that exist before."""

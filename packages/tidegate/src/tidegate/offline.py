@@ -8,10 +8,13 @@ revisions are rendered without `env.py`.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
+import threading
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
+
+
+ONE_WITHIN_S = 3.0
+"""How long one revision may take. Some loop until the database says that no row is left, which nobody says here."""
+
+MOST_STATEMENTS = 500
+"""How many statements are kept of a revision that was stopped."""
 
 
 class Order(NamedTuple):
@@ -40,6 +50,10 @@ class Order(NamedTuple):
 
 class DatabaseForbidden(Exception):
     """Nothing may connect here."""
+
+
+class TookTooLong(BaseException):
+    """A revision was stopped; a base exception, so that no `except Exception` of its keeps it."""
 
 
 def main() -> None:
@@ -92,6 +106,7 @@ def _render(order: Order, answer: Callable[..., None]) -> None:
     from alembic.script import ScriptDirectory
 
     from tidegate.alembic_config import alembic_config
+    from tidegate.env_py import run_env
     from tidegate.project import Project
 
     project = Project(order.config_file, order.section, order.options, {}, order.toml_file)
@@ -106,7 +121,7 @@ def _render(order: Order, answer: Callable[..., None]) -> None:
     reason = "it has no offline mode"
     with environment:
         try:
-            script.run_env()
+            run_env(script, has_begun=lambda: rendering.is_done)
         except BaseException as exc:  # noqa: BLE001 - also SystemExit: an env.py may refuse offline mode
             reason = _named(exc)
         if not rendering.is_done:
@@ -162,18 +177,37 @@ def _rendered(script: ScriptDirectory, id_: str, context: MigrationContext) -> d
     statements: list[str] = []
     vars(context.impl)["static_output"] = statements.append  # where every statement goes in offline mode
     revision = script.get_revision(id_)
-    facts: dict[str, Any] = {"id": id_, "title": (revision.doc or "").strip(), "statements": statements}
+    facts: dict[str, Any] = {"id": id_, "title": (revision.doc or "").strip()}
     try:
-        revision.module.upgrade()
+        with _limited(ONE_WITHIN_S):
+            revision.module.upgrade()
     except BaseException as exc:  # noqa: BLE001 - whatever a revision raises, the others are rendered
         reads = isinstance(exc, NoInspectionAvailable) or "NoneType" in str(exc)  # nobody answers offline
         facts["problem"] = f"it reads from the database ({_named(exc)})" if reads else _named(exc)
         facts["line"] = _line_in(revision.path, exc)
-    return facts
+        statements = list(dict.fromkeys(statements))[:MOST_STATEMENTS]
+    return facts | {"statements": statements}
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Stop the block with `TookTooLong`, in whatever thread it runs: `env.py` may have asked for one of its own."""
+    thread = ctypes.c_ulong(threading.get_ident())
+    timer = threading.Timer(
+        seconds, ctypes.pythonapi.PyThreadState_SetAsyncExc, (thread, ctypes.py_object(TookTooLong))
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _named(exc: BaseException) -> str:
     text = " ".join(str(exc).split())
+    if isinstance(exc, TookTooLong):
+        return f"it was stopped after {ONE_WITHIN_S:.0f} s; perhaps it waits for what the database says"
     if isinstance(exc, DatabaseForbidden):
         return text
     return f"{type(exc).__name__}: {text[:300]}" if text else type(exc).__name__

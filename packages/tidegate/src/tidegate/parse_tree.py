@@ -26,10 +26,6 @@ class Name(NamedTuple):
     schema: str | None
     name: str
 
-    def means(self, other: Name) -> bool:
-        """Whether both may be the same relation."""
-        return self.name == other.name and (self.schema == other.schema or None in {self.schema, other.schema})
-
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
