@@ -35,7 +35,7 @@ FENCE = 0x746964656761746A
 FIRST_POLL_S = 0.025
 LAST_POLL_S = 0.25
 """Pauses between tries grow with the time waited, from the first to the last bound. The last is short: after a SIGKILL
-the server needs up to 0.5 s to notice and a worker 0.7 s to begin, and the next run has 2 s."""
+the server needs up to 0.25 s to notice and a worker 0.7 s to begin, and the next run has 2 s."""
 
 REPORT_EVERY_S = 10.0
 """How often a waiting run says whom it waits for."""
