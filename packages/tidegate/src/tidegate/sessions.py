@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CHECK_INTERVAL_MS = "250"
-"""How soon the server notices in the middle of a statement that we were killed. A quarter of a second, since the next run is to
-be at work 2 s after a SIGKILL and needs 0.7 s of them to start; the check costs one system call each time."""
+"""How soon the server notices in the middle of a statement that we were killed. Short, since the next run is to be at
+work 2 s after a SIGKILL and needs 0.7 s of them to start; the check costs one system call each time."""
 
 SETTINGS = {
     "client_connection_check_interval": CHECK_INTERVAL_MS,
