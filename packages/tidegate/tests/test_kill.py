@@ -12,7 +12,6 @@ import pytest
 from conftest import MAJORS
 from projects import DOORS, Project, finish, until
 
-from tidegate.lock import MUTEX
 from tidegate.supervise import STOP_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -125,30 +124,6 @@ def test_a_polite_signal_cancels_the_statement_and_records_the_interruption(
     assert project.sleepers() == []
     assert project.at() == []
     assert project.outcomes() == ["interrupted"]
-
-
-def test_losing_the_control_connection_stops_the_run_at_once(project: Project) -> None:
-    slow_project(project)
-    run = project.start(DOORS["tidegate upgrade"])
-    until(project.sleepers, what="the run is at work")
-    project.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tidegate control%'"
-    )
-    result = finish(run, timeout=15)
-    assert result.code == 10
-    assert "the connection that held the migration lock was lost" in result.err
-    assert project.sleepers() == []
-    assert project.outcomes() == ["failed"]
-
-
-def test_a_run_that_was_killed_behind_its_last_revision_is_shown_as_killed(project: Project) -> None:
-    project.add_table("a")
-    project.tidegate("upgrade")
-    project.query("UPDATE tidegate.run SET outcome = 'running', finished_at = NULL")  # what it leaves
-    assert project.tidegate("history", "--format", "json").json()["runs"][0]["outcome"] == "killed"
-    with project.connection() as holder, holder.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (MUTEX,))
-        assert project.tidegate("history", "--format", "json").json()["runs"][0]["outcome"] == "running"
 
 
 def test_a_signal_while_waiting_for_the_lock_ends_the_wait(project: Project) -> None:
