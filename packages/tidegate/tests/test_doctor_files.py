@@ -107,6 +107,14 @@ def test_an_unknown_revision_without_a_record_gets_no_stamp(project: Project) ->
     assert "git log --all -S ffff" in finding["hint"]
 
 
+def test_an_unknown_revision_is_not_stamped_where_the_record_ends_in_a_newer_version(abc: Project) -> None:
+    abc.query("UPDATE alembic_version SET version_num = 'ffff'")
+    (abc.folder / "migrations" / "versions" / "c.py").unlink()
+    finding = only(abc, "unknown_revision")
+    assert finding["commands"] == []
+    assert "the last on record is `c`" in finding["what"]
+
+
 def test_a_newer_revision_is_a_note_that_names_the_version_to_start(abc: Project) -> None:
     (abc.folder / "migrations" / "versions" / "c.py").unlink()
     finding = only(abc, "newer_revision")
@@ -122,9 +130,12 @@ def test_what_plain_alembic_applied_is_a_note(project: Project) -> None:
 
 
 def test_a_revision_that_was_taken_back_is_not_compared(abc: Project) -> None:
-    assert abc.tidegate("downgrade", "b").code == 0
+    assert abc.tidegate("downgrade", "b", "--yes").code == 0
     abc.add("c", "op.execute('SELECT 1')", down="b")
     assert findings(abc) == []
+    abc.write_env(guard=False)
+    assert abc.run("alembic", "upgrade", "head").code == 0
+    assert kinds(abc) == ["unrecorded_revision"]
 
 
 def test_the_printed_command_names_the_same_configuration_file(abc: Project) -> None:

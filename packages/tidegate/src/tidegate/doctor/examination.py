@@ -133,7 +133,8 @@ def _unreadable(broken: UsageError | None, recorded: dict[str, Entry]) -> Findin
     said = broken.message if broken else ""
     name = broken.__cause__.args[0] if broken and isinstance(broken.__cause__, KeyError) else None
     if (entry := recorded.get(str(name))) is None:
-        return Finding("unreadable_files", said, advice="mend the file; `alembic history` says more")
+        hint = broken.hint if broken else None
+        return Finding("unreadable_files", said, advice=hint or "mend the file; `alembic history` says more")
     return Finding(
         "missing_file",
         f"{said}; {entry.when}",
