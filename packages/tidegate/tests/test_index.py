@@ -184,7 +184,7 @@ def test_index_that_a_failed_build_left_invalid_is_dropped_and_built_again(proje
     assert judge(project, unique) == Verdict(
         "rebuild",
         ('DROP INDEX CONCURRENTLY "Odd one"."I ""x"',),
-        '`"Odd one"."I ""x"` is INVALID: an earlier build of it was cut off',
+        '`"Odd one"."I ""x"` is INVALID: an earlier build of it did not finish',
     )
 
     leave_invalid(project)

@@ -124,7 +124,7 @@ def _judge_invalid(connection: Connection, found: Index) -> Verdict:
             reason=f"`{found.shown}` is INVALID and a part of a partitioned table's index, so it cannot be dropped",
             hint=f"build it anew where it stands: `REINDEX INDEX CONCURRENTLY {found.shown}`",
         )
-    return Verdict("rebuild", (found.drop,), f"`{found.shown}` is INVALID: an earlier build of it was cut off")
+    return Verdict("rebuild", (found.drop,), f"`{found.shown}` is INVALID: an earlier build of it did not finish")
 
 
 def _judge_unnamed(connection: Connection, sql: str, table: int) -> Verdict:
