@@ -318,9 +318,10 @@ def test_progress_has_a_percentage_while_it_works(project: Project) -> None:
         while progress := build_progress(connection, pid):
             seen[str(progress)] = progress.percent or 0
     scanned = [percent for line, percent in seen.items() if line.startswith("building index: scanning table ")]
-    assert scanned == sorted(scanned)
-    assert len(scanned) > 3
-    assert f"building index: scanning table {scanned[-1]} %" in seen
+    rising = [percent for percent in scanned if percent < 100]  # PostgreSQL calls the first block the last one, too
+    assert rising == sorted(rising)
+    assert len(rising) > 3
+    assert f"building index: scanning table {rising[-1]} %" in seen
 
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
