@@ -110,8 +110,9 @@ def test_a_backup_does_not_outlive_a_run_that_was_killed(table: Project) -> None
     child = int(until(lambda: _text(table, "child"), what="the command runs"))
     shell = int(_text(table, "shell"))
     os.kill(run.pid, signal.SIGKILL)
-    run.communicate()
+    run.wait()
     until(lambda: not (_lives(shell) or _lives(child)), timeout=10, what="both have ended")
+    run.communicate()
     assert table.tidegate("upgrade").code == 0
     assert table.outcomes() == ["killed", "succeeded"]
     assert befores(table)[0][1] is None
