@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 from test_plan import STOCK_ENV_PY
 from test_pooler import pgbouncer
@@ -147,10 +149,15 @@ def test_a_current_database_is_go_and_an_unknown_revision_is_no_go_with_its_own_
     assert "hint: start the version that migrated last" in unknown.out
 
 
-def test_a_transaction_pooler_is_no_go(shop: Project, tmp_path: Path) -> None:
+def test_a_transaction_pooler_is_no_go_and_gets_no_setting_of_ours(shop: Project, tmp_path: Path) -> None:
     (tmp_path / "pooler").mkdir()
     with pgbouncer(shop, tmp_path / "pooler", "transaction") as url:
         result = shop.tidegate("check", "--format", "json", DATABASE_URL=url)
+        with contextlib.closing(psycopg2.connect(url)) as application, application.cursor() as cursor:
+            settings = ("default_transaction_read_only", "lock_timeout", "statement_timeout")
+            cursor.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in settings))
+            left_behind = cursor.fetchone()
+    assert left_behind == ("off", "0", "0"), "what is set through a transaction pooler, the application gets"
     assert result.code == 14
     assert "transaction pooler" in only(result.json(), "database")["what"]
 

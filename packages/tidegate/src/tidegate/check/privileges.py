@@ -79,7 +79,9 @@ def _for_writing(connection: Connection, role: str, *, is_named: bool) -> Iterab
         "WHERE (r.rolname = %s OR s.setrole = 0) AND (d.datname = current_database() OR s.setdatabase = 0) "
         "AND s.setconfig && ARRAY['default_transaction_read_only=on', 'default_transaction_read_only=true']"
     )
-    was_read_only = fetch_one(connection, "SELECT coalesce(current_setting('tidegate.was_read_only', true), '')")[0]
+    was_read_only = fetch_one(
+        connection, "SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_read_only'"
+    )[0]  # what this session had before we set it
     if fetch_one(connection, query, (role,))[0] or (was_read_only == "on" and not is_named):
         yield _lacks(
             f"sessions of role `{role}` can only read (`default_transaction_read_only`)",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
+
+import psycopg2
+from psycopg2.errors import LockNotAvailable
 
 from tidegate.check.finding import NO_GO, OK, SEVERITIES, WARNING, Finding, exit_code_of
 from tidegate.check.privileges import check_privileges
@@ -21,6 +25,7 @@ from tidegate.request import WAYS_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
@@ -31,6 +36,9 @@ if TYPE_CHECKING:
     from tidegate.state import Judgement
     from tidegate.target import Target
 
+
+_SETTINGS = {"default_transaction_read_only": "on", "lock_timeout": "100ms", "statement_timeout": "30s"}
+"""Of our own session while it looks."""
 
 SQL_SHOWN = 100
 """How much of a statement is shown, in characters; `tidegate plan` shows all of it."""
@@ -94,9 +102,16 @@ def check(target: Target, *, as_role: str | None = None, x_arguments: tuple[str,
     graph = read_graph(target.project)
     try:
         with connected(target.database, wait_s=target.waits.for_db_s, purpose="check") as connection:
-            _only_read(connection)
-            return _check(connection, target, graph, as_role, x_arguments)
-    except (DatabaseRefused, DatabaseUnreachable, PoolerInTheWay) as exc:
+            server = check_server(connection, target.database)
+            if server.exit_code == PoolerInTheWay.exit_code:
+                return Report([server])  # whatever is set through it, the application's sessions get
+            with _only_reading(connection):
+                found = _check(connection, target, graph, as_role=as_role, x_arguments=x_arguments)
+                return found._replace(findings=[server, *found.findings])
+    except LockNotAvailable as exc:
+        what = f"somebody holds a table that is needed to look: {exc.diag.message_primary}"
+        return Report([Finding("lock", NO_GO, what, hint="check again in a moment", exit_code=11)])
+    except (DatabaseRefused, DatabaseUnreachable) as exc:
         return Report([Finding("database", NO_GO, exc.message, hint=exc.hint or "", exit_code=exc.exit_code)])
 
 
@@ -106,21 +121,26 @@ def _statement_lines(statement: Statement) -> list[str]:
     return lines + [f"        {text}" for text in (show_locks(statement), *statement.effects) if text]
 
 
-def _only_read(connection: Connection) -> None:
+@contextmanager
+def _only_reading(connection: Connection) -> Iterator[None]:
     """Nothing that we do can write, and nobody waits for us."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('tidegate.was_read_only', current_setting('default_transaction_read_only'), false)"
-        )
-        cursor.execute("SET default_transaction_read_only = on")
-        cursor.execute("SET lock_timeout = '100ms'")
-        cursor.execute("SET statement_timeout = '30s'")
+        for name, value in _SETTINGS.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+    try:
+        yield
+    finally:
+        with (
+            connection.cursor() as cursor,
+            suppress(psycopg2.Error),
+        ):  # a pooler may give the session to the next client
+            for name in _SETTINGS:
+                cursor.execute(f"RESET {name}")
 
 
 def _check(
-    connection: Connection, target: Target, graph: Graph, as_role: str | None, x_arguments: tuple[str, ...]
+    connection: Connection, target: Target, graph: Graph, *, as_role: str | None, x_arguments: tuple[str, ...]
 ) -> Report:
-    findings = [check_server(connection, target.database)]
     table = target.project.version_table
     now = look(connection, graph, table)
     forecast = foresee(target, now.pending, x_arguments) if now.state not in WAYS_OUT else Forecast(())
@@ -130,7 +150,7 @@ def _check(
         forecast = foresee(target, now.pending, x_arguments) if now.state not in WAYS_OUT else Forecast(())
     statements = [statement for one in forecast.revisions for statement in one.foreseen]
     tables = touched_tables(connection, forecast)
-    findings += [
+    findings = [
         _state(now),
         *_forecast(forecast),
         *_compatibility(forecast),

@@ -114,7 +114,7 @@ def _has_rows(connection: Connection, table: Table) -> bool:
     """By looking, or where that is not allowed or would have to wait, by the estimate."""
     try:
         return bool(fetch_one(connection, f"SELECT EXISTS (SELECT FROM {table.name})")[0])  # noqa: S608 - quoted by PostgreSQL
-    except (errors.LockNotAvailable, errors.InsufficientPrivilege):
+    except (errors.LockNotAvailable, errors.InsufficientPrivilege, errors.QueryCanceled):
         return bool(table.rows)
 
 
