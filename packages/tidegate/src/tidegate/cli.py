@@ -9,10 +9,13 @@ from __future__ import annotations
 import sys
 
 from tidegate.errors import TidegateError
+from tidegate.output import complain, let_go
+from tidegate.signals import own_process
 
 
 def main() -> None:
     """The console script: exits with the codes that the manual lists."""
+    own_process()
     try:
         if sys.argv[1:3] == ["run", "--"]:
             _run(sys.argv[3:])
@@ -21,12 +24,12 @@ def main() -> None:
 
             run_command()
     except TidegateError as exc:
-        from tidegate.output import complain
-
         complain(exc)
         sys.exit(exc.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        let_go()
 
 
 def _run(command: list[str]) -> None:

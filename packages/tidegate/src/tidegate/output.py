@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,12 +13,23 @@ if TYPE_CHECKING:
 
 def tell(line: str) -> None:
     """One line of progress. Begins with our name, since it stands among the lines of others in a container's log."""
-    sys.stderr.write(f"tidegate: {line}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # a terminal that was closed must not stop a migration
+        sys.stderr.write(f"tidegate: {line}\n")
+        sys.stderr.flush()
 
 
 def complain(error: TidegateError) -> None:
     """An error and its hint."""
-    sys.stdout.flush()
-    sys.stderr.write(error.render() + "\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.write(error.render() + "\n")
+        sys.stderr.flush()
+
+
+def let_go() -> None:
+    """Leave nothing for Python to write at the end of the process: where nobody reads, it would exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -17,6 +17,19 @@ NOTED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What asks us to stop. As process 1 of a container SIGTERM is ignored unless it has a handler."""
 
 
+_is_our_process = False
+
+
+def own_process() -> None:
+    """Say that this process is ours from beginning to end, as on the command line: nobody waits for handlers to return.
+
+    Impatience is then without effect: a second Ctrl-C that comes when the run has just ended would else kill us before
+    we have said how it ended.
+    """
+    global _is_our_process  # noqa: PLW0603 - a fact about the process, said once
+    _is_our_process = True
+
+
 class Signals:
     """What came while we worked."""
 
@@ -47,10 +60,12 @@ def noted() -> Iterator[Signals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    # What the caller ignores stays ignored: `nohup` means it.
-    before = {signum: signal.signal(signum, note) for signum in NOTED if signal.getsignal(signum) is not signal.SIG_IGN}
+    # What the caller ignores stays ignored: `nohup` means it. A handler that is not Python's could not be put back.
+    noticed = [signum for signum in NOTED if signal.getsignal(signum) not in {signal.SIG_IGN, None}]
+    before = {signum: signal.signal(signum, note) for signum in noticed}
     try:
         yield signals
     finally:
+        is_over = _is_our_process and signals.received is not None
         for signum, handler in before.items():
-            signal.signal(signum, handler)
+            signal.signal(signum, signal.SIG_IGN if is_over else handler)
