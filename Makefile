@@ -85,6 +85,10 @@ format: $(SYNCED) ## Format the code, and mend what the linter can mend
 migration: $(SYNCED) ## Write a new migration from the tables as they now are: NAME='add receipts'
 	@$(PYTHON) -m tools.migration "$(NAME)"
 
+.PHONY: reference
+reference: $(SYNCED) ## Write tidegate's reference anew from its code
+	@$(PYTHON) -m tools.reference
+
 .PHONY: bench
 bench: $(SYNCED) ## Measure every claim in benchmarks/ against its rival
 	@for claim in $$(grep -l '^if __name__' benchmarks/*.py); do echo "== $$claim"; $(PYTHON) "$$claim" || exit 1; done

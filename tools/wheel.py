@@ -67,8 +67,9 @@ def copy_tests(folder: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE / "tests", project / "packages" / "tidegate" / "tests", ignore=ignored)
     shutil.copytree(ROOT / "tools", project / "tools", ignore=ignored)
-    if (PACKAGE / "examples").exists():
-        shutil.copytree(PACKAGE / "examples", project / "packages" / "tidegate" / "examples", ignore=ignored)
+    for part in ("docs", "examples"):
+        if (PACKAGE / part).exists():
+            shutil.copytree(PACKAGE / part, project / "packages" / "tidegate" / part, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", project / "pyproject.toml")
     return project
 

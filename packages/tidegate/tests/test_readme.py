@@ -1,4 +1,4 @@
-"""The README says what the code does: verbs, states, exit codes, variables."""
+"""The README lists the verbs, and what it links to is there."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tidegate import commands, errors, target
-from tidegate.order import VARIABLE as WORKER_VARIABLE
-from tidegate.start import HEALTH_PORT_VARIABLE
-from tidegate.state import EXIT_CODES, MEANING
-from tidegate.switch import VARIABLE as SWITCH
-from tidegate.url import VARIABLES
-from tidegate.version import VARIABLE as VERSION
+from tidegate import commands
+
+IN_TREE = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
 def readme() -> str:
     """The README in the tree, or else as the wheel carries it."""
-    in_tree = Path(__file__).parent.parent / "README.md"
-    return in_tree.read_text() if in_tree.exists() else str(metadata.metadata("tidegate").json["description"])
+    return IN_TREE.read_text() if IN_TREE.exists() else str(metadata.metadata("tidegate").json["description"])
 
 
 def test_every_verb_is_listed_and_no_other(readme: str) -> None:
@@ -29,36 +24,26 @@ def test_every_verb_is_listed_and_no_other(readme: str) -> None:
     assert listed == set(commands.tidegate.commands)
 
 
-def test_every_state_is_listed_with_its_meaning_and_exit_code(readme: str) -> None:
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| (\d+) \|", readme, re.MULTILINE)
-    assert {state: (meaning.strip(), int(code)) for state, meaning, code in rows} == {
-        state: (MEANING[state], code) for state, code in EXIT_CODES.items()
+def test_the_first_screen_holds_the_lines_of_today_and_the_one_that_replaces_them(readme: str) -> None:
+    first_screen = "\n".join(readme.splitlines()[:45])
+    assert [line for line in range(1, 6) if f"# {line}\n" not in first_screen] == []
+    assert "tidegate run -- " in first_screen
+
+
+def test_every_page_that_is_linked_is_there(readme: str) -> None:
+    linked = re.findall(r"\]\(((?:docs|examples)/[^)#]+)", readme)
+    assert linked
+    assert [path for path in linked if not (Path(__file__).parent.parent / path).exists()] == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    folder = Path(__file__).parent
+    page = (folder.parent / "docs" / "how-it-works.md").read_text()
+    there = {
+        name
+        for path in folder.glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     }
-
-
-def test_every_error_has_its_exit_code_listed(readme: str) -> None:
-    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)}
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not errors.TidegateError]
-    codes = {kind.exit_code for kind in kinds if issubclass(kind, errors.TidegateError)} - {1}
-    assert listed == codes
-
-
-def test_every_variable_is_listed_with_its_default(readme: str) -> None:
-    listed = dict(re.findall(r"^\| `([A-Z_]+)` \| [^|]+ \| ?`?([^|`]*)[^|]*\|$", readme, re.MULTILINE))
-    assert set(listed) == {
-        SWITCH,
-        VARIABLES[0],
-        target.CONFIG_VARIABLE,
-        target.WAIT_FOR_DB_VARIABLE,
-        target.LOCK_WAIT_VARIABLE,
-        target.BEFORE_VARIABLE,
-        target.BEFORE_TIMEOUT_VARIABLE,
-        HEALTH_PORT_VARIABLE,
-        target.YES_VARIABLE,
-        VERSION,
-    }
-    assert listed[target.CONFIG_VARIABLE].strip() == target.DEFAULT_CONFIG
-    assert listed[target.WAIT_FOR_DB_VARIABLE].strip() == target.DEFAULT_WAIT_FOR_DB
-    assert listed[target.LOCK_WAIT_VARIABLE].strip() == target.DEFAULT_LOCK_WAIT
-    assert listed[target.BEFORE_TIMEOUT_VARIABLE].strip() == target.DEFAULT_BEFORE_TIMEOUT
-    assert WORKER_VARIABLE not in readme
+    named = re.findall(r"`(test_\w+)`", page)
+    assert named
+    assert [name for name in named if name not in there] == []

@@ -49,8 +49,31 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What `find_target` needs beside them in the verbs that migrate."""
+    """What `find_target` needs beside them in the verbs that migrate. The last one here is the first in the help."""
     for option in (
+        click.option(
+            "--retry-attempts",
+            metavar="N",
+            help=f"How many attempts in that time at most (env: TIDEGATE_RETRY_ATTEMPTS). [default: {RETRY_ATTEMPTS}]",
+        ),
+        click.option(
+            "--retry-for",
+            metavar="TIME",
+            help="How long to go on when others hold the locks, each time with the whole revision "
+            "(env: TIDEGATE_RETRY_FOR). [default: 10m]",
+        ),
+        click.option(
+            "--lock-timeout-max",
+            metavar="TIME",
+            help="What the lock timeout may grow to, attempt by attempt (env: TIDEGATE_LOCK_TIMEOUT_MAX). "
+            "[default: as --lock-timeout]",
+        ),
+        click.option(
+            "--lock-timeout",
+            metavar="TIME",
+            help="Longest wait of a statement for a lock, and of the application behind it; 0 is no limit "
+            "(env: TIDEGATE_LOCK_TIMEOUT). [default: 100ms]",
+        ),
         click.option(
             "--lock-wait",
             metavar="TIME",
@@ -68,29 +91,6 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="A shell command, such as a backup, that must succeed before the first statement. It runs only if "
             "there is something to do, and gets the database as PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE "
             "(env: TIDEGATE_BEFORE).",
-        ),
-        click.option(
-            "--lock-timeout",
-            metavar="TIME",
-            help="Longest wait of a statement for a lock, and of the application behind it; 0 is no limit "
-            "(env: TIDEGATE_LOCK_TIMEOUT). [default: 100ms]",
-        ),
-        click.option(
-            "--lock-timeout-max",
-            metavar="TIME",
-            help="What the lock timeout may grow to, attempt by attempt (env: TIDEGATE_LOCK_TIMEOUT_MAX). "
-            "[default: as --lock-timeout]",
-        ),
-        click.option(
-            "--retry-for",
-            metavar="TIME",
-            help="How long to go on when others hold the locks, each time with the whole revision "
-            "(env: TIDEGATE_RETRY_FOR). [default: 10m]",
-        ),
-        click.option(
-            "--retry-attempts",
-            metavar="N",
-            help=f"How many attempts in that time at most (env: TIDEGATE_RETRY_ATTEMPTS). [default: {RETRY_ATTEMPTS}]",
         ),
     ):
         command = option(command)

@@ -1,0 +1,35 @@
+"""The figures in tidegate's README are those that were measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "packages" / "tidegate" / "README.md").read_text()
+
+
+def figures(claim: str) -> dict[str, float]:
+    return dict(json.loads((ROOT / "benchmarks" / "results" / f"{claim}.json").read_text())["figures"])
+
+
+def test_the_longest_queries_are_those_of_the_benchmark() -> None:
+    measured = figures("blocking")
+    plain, fixed = measured["plain Alembic: longest query (s)"], measured["lock timeout of 5 s: longest query (s)"]
+    assert f"{fixed:.1f} s behind one long reader ({plain:.1f} s without the line)" in README
+    assert f"The longest query behind the same reader: {measured['ours: longest query (s)']:.2f} s" in README
+    assert measured["lock timeout of 5 s: failed migrations"] > 0 == measured["ours: failed migrations"]
+
+
+def test_the_failed_replicas_are_those_of_the_benchmark() -> None:
+    measured = figures("replicas")
+    started, failed = measured["processes started each"], measured["plain Alembic: processes that failed"]
+    assert f"of {started} processes that started 8 at a time, {failed} failed" in README
+    assert f"Of the {started} processes none fails" in " ".join(README.split())
+    assert measured["ours: processes that failed"] == 0
+
+
+def test_the_cost_of_nothing_to_do_is_that_of_the_benchmark() -> None:
+    measured = figures("nothing_to_do")
+    ours, theirs = measured["tidegate run -- true (s)"], measured["alembic upgrade head (s)"]
+    assert f"it costs {ours:.2f} s, `alembic upgrade head` {theirs:.2f} s" in README
