@@ -121,7 +121,8 @@ def test_a_backup_does_not_outlive_a_run_that_was_killed(table: Project) -> None
 def test_a_command_that_takes_too_long_is_ended(table: Project) -> None:
     result = table.tidegate("upgrade", "--before", "sleep 63", "--before-timeout", "0.3s", timeout=10)
     assert result.code == 10
-    assert "longer than `--before-timeout` allows" in result.err
+    assert "longer than `--before-timeout` allows, and was ended after 0." in result.err
+    assert "`--before-timeout 4h`" in result.err
     assert (table.at(), table.outcomes()) == ([], ["failed"])
 
 

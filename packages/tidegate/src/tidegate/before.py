@@ -38,6 +38,8 @@ TICK_S = 0.1
 PING_EVERY_S = 1.0
 """How soon the loss of the control connection, and with it of the lock, is noticed."""
 
+_TOO_LONG = "`--before` took longer than `--before-timeout` allows, and was ended"
+
 _VARIABLES = {
     "host": "PGHOST",
     "hostaddr": "PGHOSTADDR",
@@ -92,7 +94,7 @@ def run_before(
             _end(process)
         os.close(lifeline)
     took = time.monotonic() - began
-    code = process.returncode
+    code = process.returncode if process.returncode >= 0 else 128 - process.returncode  # as a shell counts signals
     with suppress(psycopg2.Error):  # the lock's connection is gone: the run's end is written through another one
         finish_before(control, run_id, code, round(took * 1000))
     if why is None and code == 0:
@@ -102,7 +104,11 @@ def run_before(
         why = f"`--before` failed with exit code {code} after {show_duration(took)}"
     if signals.received is not None:
         raise Interrupted(signals.received, f"{why}; nothing was changed", hint=_again(request))
-    raise MigrationFailed(f"{why}; nothing was changed\n  command: `{command}`", hint=_again(request))
+    hint = _again(request)
+    if why == _TOO_LONG:
+        why += f" after {show_duration(took)}"
+        hint = f"let it take longer with `--before-timeout 4h` (env: TIDEGATE_BEFORE_TIMEOUT), or {hint}"
+    raise MigrationFailed(f"{why}; nothing was changed\n  command: `{command}`", hint=hint)
 
 
 def libpq_environment(database: Database) -> dict[str, str]:
@@ -132,7 +138,7 @@ def _follow(process: subprocess.Popen[bytes], control: Connection, deadline: flo
         if signals.received is not None:
             return f"stopped by {signal.Signals(signals.received).name} while `--before` ran, which was ended"
         if now >= deadline:
-            return "`--before` took longer than `--before-timeout` allows, and was ended"
+            return _TOO_LONG
         if now - pinged >= PING_EVERY_S:
             pinged = now
             try:
@@ -142,25 +148,13 @@ def _follow(process: subprocess.Popen[bytes], control: Connection, deadline: flo
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the command and all it started in its group."""
-    group, deadline = process.pid, time.monotonic() + GRACE_S
-    with suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGTERM)
-        while time.monotonic() < deadline and _lives(process, group):
-            time.sleep(0.02)
-        os.killpg(group, signal.SIGKILL)
-    process.wait()
-
-
-def _lives(process: subprocess.Popen[bytes], group: int) -> bool:
-    if process.poll() is not None:
-        with suppress(ChildProcessError):  # as process 1 of a container we inherit its children, and bury them
-            os.waitpid(-group, os.WNOHANG)
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """End the command and all it started in its group. The leash sees to it; if it cannot, the group is killed."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signum)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S + 1)
+            return
 
 
 def _again(request: Request) -> str:

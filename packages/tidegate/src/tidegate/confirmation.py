@@ -30,6 +30,9 @@ PATIENCE_MS = 2000
 """For each question to a table. One that is not answered in time counts as "yes, there are rows"."""
 
 
+_DOUBT = "may drop rows"
+
+
 class _Table(NamedTuple):
     name: str
     """Quoted, and with its schema where the search path does not lead there."""
@@ -49,6 +52,7 @@ def refuse_loss(connection: Connection, request: Request, current: Iterable[str]
     if not found:
         return
     listing = "".join(f"\n  {line}" for line in found)
+    verb = "may" if all(f"{_DOUBT}:" in line for line in found) else "would"
     backup = "pg_dump -Fc -f before-downgrade.dump"
     if request.command.startswith("alembic"):
         both = f"{YES_VARIABLE}=1 TIDEGATE_BEFORE='{backup}' {request.command}"
@@ -56,7 +60,7 @@ def refuse_loss(connection: Connection, request: Request, current: Iterable[str]
     else:
         both, only = f"{request.command} --yes --before '{backup}'", f"{request.command} --yes"
     raise UsageError(
-        f"`{request.command}` would lose data, and nothing was changed:{listing}",
+        f"`{request.command}` {verb} lose data, and nothing was changed:{listing}",
         hint=f"back up and go on: `{both}`; or without a backup: `{only}`",
     )
 
@@ -89,7 +93,7 @@ def _lines(connection: Connection, losses: list[Loss]) -> Iterator[str]:
     for loss in losses:
         is_renamed |= loss.kind in {"rename", "unknown"}
         if loss.kind == "unknown":
-            yield f"{loss.where}: may drop rows: {loss.why}"
+            yield f"{loss.where}: {_DOUBT}: {loss.why}"
         elif loss.table is not None:
             yield from _of_table(connection, loss, loss.table, is_renamed=is_renamed)
 
@@ -97,7 +101,7 @@ def _lines(connection: Connection, losses: list[Loss]) -> Iterator[str]:
 def _of_table(connection: Connection, loss: Loss, name: Name, *, is_renamed: bool) -> Iterator[str]:
     tables = _tables(connection, name, loss.column)
     if not tables and is_renamed:
-        yield f"{loss.where}: may drop rows: `{name}` has another name before an earlier step renames it"
+        yield f"{loss.where}: {_DOUBT}: `{name}` has another name before an earlier step renames it"
     for table in tables:
         rows = _rows(connection, table, loss.column)
         if rows is None:

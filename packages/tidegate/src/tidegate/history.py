@@ -123,10 +123,10 @@ def _why_none(connection: Connection, target: Target, wanted: Wanted) -> str:
 def _in_brief(run: Run, taken: list[Applied]) -> Iterator[str]:
     yield _headline(run)
     yield _cut(f"    {_origin(run)}")
-    for step in reversed(taken):
-        yield _cut(f"    {_sign(step)} {_named(step)}  {show_duration(step.duration_ms / 1000)}")
     if run.before_command is not None:
         yield _cut(f"    before: {_ending_of_before(run)}  `{run.before_command}`")
+    for step in reversed(taken):
+        yield _cut(f"    {_sign(step)} {_named(step)}  {show_duration(step.duration_ms / 1000)}")
     if run.error:
         yield _cut(f"    error: {run.error.splitlines()[0]}")
 

@@ -51,7 +51,7 @@ class Scrape(NamedTuple):
 
     def as_text(self, database: str) -> str:
         """Prometheus' text format, version 0.0.4, each sample with the label `database`."""
-        return "".join(line + "\n" for metric in self.metrics for line in _lines(metric, database))
+        return "".join(line + "\n" for metric in self.metrics if metric.samples for line in _lines(metric, database))
 
 
 def scrape(target: Target, tell: Callable[[str], None]) -> Scrape:

@@ -45,7 +45,7 @@ def wait(timeout: str, for_schema: bool, **options: Any) -> None:  # noqa: FBT00
 @click.command()
 @target_options
 @FORMAT
-@click.option("--run", metavar="N", type=click.IntRange(1, 2**63 - 1), help="One run, with all that is known of it.")
+@click.option("--run", metavar="N", type=click.IntRange(1), help="One run, with all that is known of it.")
 @click.option("--revision", metavar="ID", help="Only runs that applied it, took it back or failed at it.")
 @click.option(
     "--since", metavar="WHEN", help="Only runs that began since then: `2026-11-22`, `2026-11-22T20:30`, `7d`."

@@ -70,7 +70,7 @@ def _migrate(
 ) -> None:
     from tidegate.runner import migrate
 
-    command = f"tidegate {direction}" + ("" if revision == "head" else f" {revision}")
+    command = f"tidegate {direction}" + ("" if revision == "head" else f" {revision}") + " --yes" * is_confirmed
     request = target.request(
         command, direction=direction, target=revision, x_arguments=x_arguments, is_confirmed=is_confirmed
     )
