@@ -65,6 +65,14 @@ def new_project(server: Cluster, folder: Path) -> Iterator[Project]:
     execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def accounts(project: Project) -> Project:
+    """The project with two tables of an application."""
+    project.query("CREATE TABLE account (id int PRIMARY KEY, n int DEFAULT 0); INSERT INTO account VALUES (1), (2)")
+    project.query("CREATE TABLE payment (id int PRIMARY KEY)")
+    return project
+
+
 def execute(url: str, statement: str) -> None:
     """Run one statement in autocommit mode."""
     connection = psycopg2.connect(url)

@@ -60,8 +60,10 @@ def run_attempts(
         if patience.time_is_up:
             account.gave_up = True
             return account
-        order = order._replace(target=_rest(order, plan, applied))
         tell(f"    attempt {patience.next_attempt()}")
+        order = order._replace(
+            target=_rest(order, plan, applied), lock_timeout_s=patience.pace.timeout_s(patience.attempt)
+        )
 
 
 def _passes(account: Account) -> bool:

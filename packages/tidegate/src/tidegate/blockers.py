@@ -160,15 +160,19 @@ def awaited_lock(connection: Connection, pid: int) -> tuple[str, str, str] | Non
     return rows[0] if rows else None
 
 
-def holds_strong_lock(connection: Connection, pid: int) -> bool:
-    """Whether the session holds a lock that readers or writers of something committed would have to wait for."""
+def holds_others_up(connection: Connection, pids: Iterable[int]) -> bool:
+    """Whether one of the sessions holds what readers or writers of something committed may be waiting for.
+
+    A lock on a table in a strong mode, or, seen by the mode that goes with it, a lock on some of its rows. Tables
+    that a session has made itself are not seen: our snapshot does not have them.
+    """
     rows = fetch_all(
         connection,
-        "SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "  # our snapshot does not see its new tables
-        "WHERE l.pid = %s AND l.granted AND l.locktype = 'relation' AND NOT l.mode = ANY(%s) "
-        "AND c.relkind IN ('r', 'p', 'm', 'f') AND l.database = (SELECT oid FROM pg_database WHERE datname = "
-        "current_database()) LIMIT 1",
-        (pid, [*HARMLESS, "ShareUpdateExclusiveLock"]),
+        "SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
+        "WHERE l.pid = ANY(%s) AND l.granted AND l.locktype = 'relation' AND NOT l.mode = ANY(%s) "
+        "AND c.relkind IN ('r', 'p', 'm', 'f') AND c.relnamespace <> 'pg_catalog'::regnamespace "
+        "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1",
+        (list(pids), ["AccessShareLock", "ShareUpdateExclusiveLock"]),
     )
     return bool(rows)
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from tidegate.blockers import HARMLESS, awaited_lock, blockers_of, cancel_autovacuum, find_blockers, holds_strong_lock
+from tidegate.blockers import HARMLESS, awaited_lock, blockers_of, cancel_autovacuum, find_blockers, holds_others_up
 from tidegate.concurrently import Preparation, prepare
 from tidegate.dialogue import Answer
 from tidegate.duration import show_duration
 from tidegate.effects import Relation, Statement, read_statements
+from tidegate.lock import FENCE, holders
 from tidegate.trace import Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
@@ -90,20 +91,27 @@ class Clearance:
         if question is not self._question:
             self._begin(question)
         statements = self._statements or ()
-        holds = holds_strong_lock(self._control, question.pid)
+        own = {question.pid, *(holder.pid for holder in holders(self._control, FENCE))}
+        holds = holds_others_up(self._control, own)
         if holds and self._held_since is None:
             self._held_since = time.monotonic()
+        if statements and all(statement.takes_its_time for statement in statements) and not holds:
+            return self._prepare(question, statements) if self.runs_alone else Answer("go", _NO_LIMIT)
         timeout = self.patience.pace.timeout_s(self.patience.attempt)
         if self._author_rules or timeout == 0:
             return Answer("go")
-        if statements and all(statement.takes_its_time for statement in statements) and not holds:
-            return self._prepare(question, statements) if self.runs_alone else Answer("go", _NO_LIMIT)
         wanted = [lock for statement in statements for lock in statement.locks if lock.mode not in _NOBODY_WAITS_FOR]
         self._wanted |= set(wanted)
         was_unsure = self._is_unsure
-        self.blockers = self._find_blockers(wanted, timeout, question.pid)
-        if not self.blockers:
-            return None if self._is_unsure and not was_unsure else Answer("go", self._settings(timeout))
+        self.blockers = self._find_blockers(wanted, timeout, question.pid, own)
+        if self.blockers:
+            return self._wait(question, own, holds=holds)
+        return None if self._is_unsure and not was_unsure else Answer("go", self._settings(timeout))
+
+    def _wait(self, question: Question, own: Collection[int], *, holds: bool) -> Answer | None:
+        """The answer while somebody is in the way: nothing yet, unless waiting here does harm or leads nowhere."""
+        if any(blocker.pid in own for blocker in self.blockers):
+            return self._refuse_own_lock(question)
         if holds:
             return Answer("stop", why="another transaction is in its way")
         self.patience.begin_waiting()
@@ -169,12 +177,21 @@ class Clearance:
         return Answer(found.verdict, _NO_LIMITS, found.first)
 
     def _settings(self, timeout: float) -> dict[str, str]:
-        """Only what differs from what every session has."""
+        """Only what differs from what every session has in this attempt."""
         held_for = None if self._held_since is None else time.monotonic() - self._held_since
         left = self.patience.pace.left_s(self.patience.attempt, held_for_s=held_for)
-        if left == timeout == self.patience.pace.lock_timeout_s:
+        if left == timeout:
             return {}
         return {"lock_timeout": f"{max(1, round(left * 1000))}ms"}
+
+    def _refuse_own_lock(self, question: Question) -> Answer:
+        """PostgreSQL sees no deadlock there, since one of the two sessions waits in Python."""
+        self.refusal = Preparation(
+            "refuse",
+            reason=f"`{_short(question.sql)}` waits for another connection of the same migration: {self.blockers[0]}",
+            hint="commit or close that connection in the revision before this statement",
+        )
+        return Answer("stop", why=self.refusal.reason, is_final=True)
 
     def _send_vacuum_away(self) -> None:
         """If nobody but autovacuum is in the way, have PostgreSQL cancel it; it comes again by itself."""
@@ -182,11 +199,16 @@ class Clearance:
             for relation in {blocker.relation for blocker in self.blockers}:
                 cancel_autovacuum(self._control, relation)
 
-    def _find_blockers(self, wanted: Iterable[Relation], older_than_s: float, *pids: int) -> list[Blocker]:
-        """Who is in the way. Where the server does not tell how long, from when we first saw them."""
-        found = find_blockers(
-            self._control, wanted, older_than_s=older_than_s, search_path=self._search_path, except_pids=pids
-        )
+    def _find_blockers(
+        self, wanted: Iterable[Relation], older_than_s: float, pid: int = 0, own: Collection[int] = ()
+    ) -> list[Blocker]:
+        """Who is in the way. Where the server does not tell how long, from when we first saw them.
+
+        Args:
+            pid: The session that wants.
+            own: Sessions of this migration; they are in the way however young they are.
+        """
+        found = find_blockers(self._control, wanted, older_than_s=0, search_path=self._search_path, except_pids=[pid])
         now = time.monotonic()
         hidden = {blocker.transaction for blocker in found if blocker.age_s is None}
         self._seen = {name: self._seen.get(name, now) for name in hidden}
@@ -195,8 +217,8 @@ class Clearance:
             blocker if blocker.age_s is not None else blocker._replace(age_s=ages[blocker.transaction])
             for blocker in found
         ]
-        blockers = [blocker for blocker in aged if (blocker.age_s or 0) >= older_than_s * 0.9]
-        self._is_unsure = len(blockers) < len(aged)
+        blockers = [blocker for blocker in aged if (blocker.age_s or 0) >= older_than_s * 0.9 or blocker.pid in own]
+        self._is_unsure = any(name not in {blocker.transaction for blocker in blockers} for name in hidden)
         return blockers
 
     def _report(self, when: str, causes: Iterable[str]) -> None:

@@ -94,6 +94,7 @@ class Supervisor:
         self._question: Question | None = None
         self._answers = -1
         self._missing_pings = 0
+        self._watched = 0.0
         self._phase: str | None = None
         self._tell = tell
         self._signals = signals
@@ -176,7 +177,9 @@ class Supervisor:
         if self.account.lost_control:
             return
         if self._question is None:
-            if self._is_watching() and self._backend_pid is not None:
+            now = time.monotonic()
+            if self._is_watching() and self._backend_pid is not None and now - self._watched >= WATCH_TICK_S:
+                self._watched = now  # a revision may send thousands of statements a second
                 self._clearance.watch(self._backend_pid)
             return
         answer = self._clearance.consider(self._question)
@@ -266,7 +269,7 @@ class Supervisor:
             return False
         if progress.phase != self._phase or now - self._reported >= REPORT_EVERY_S:
             self._phase, self._reported = progress.phase, now
-            self._tell(f"    {progress} ({show_duration(now - self._statement_began)})")
+            self._tell(f"    building for {show_duration(now - self._statement_began)}: {progress}")
         return True
 
     def _stop(self, process: subprocess.Popen[bytes], now: float) -> None:

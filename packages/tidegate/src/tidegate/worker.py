@@ -106,13 +106,15 @@ def _die_with_parent(order: Order) -> None:
 def _describe(exc: BaseException) -> dict[str, Any]:
     """What went wrong, in facts that the parent words; never the parameters of a statement."""
     from alembic.util import CommandError
-    from sqlalchemy.exc import DBAPIError, StatementError
+    from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError
 
     from tidegate.sessions import PooledSession, WorkerRefused
     from tidegate.statements import Stopped
 
     progress = getattr(exc, "tidegate_progress", None)
     exc = _stop_in(exc) or exc
+    while isinstance(exc, PendingRollbackError) and exc.__context__ is not None:
+        exc = exc.__context__  # the end of an autocommit block complains of the connection that an error has cost us
     facts: dict[str, Any] = {
         "kind": "python",
         "message": f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__,
