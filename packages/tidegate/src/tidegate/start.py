@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 from tidegate.errors import UsageError
 from tidegate.output import tell
@@ -45,12 +46,20 @@ def run(command: Sequence[str], find_target: Callable[[], Target], health_port: 
         _migrate(find_target(), port)
     else:
         tell(f"Skipping migrations ({VARIABLE}=false)")
-    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these two, and what is ignored stays so in the command
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    _undo_what_python_did()
     try:
         os.execvp(command[0], list(command))  # noqa: S606 - becoming the command is the purpose
     except OSError as exc:
         raise UsageError(f"`{command[0]}` cannot be started: {os.strerror(exc.errno or 0).lower()}") from exc
+
+
+def _undo_what_python_did() -> None:
+    """Give the command what we were given: Python ignores two signals, and sets a locale where there is none."""
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    with suppress(OSError), open("/proc/self/environ", "rb") as given:
+        if "LC_CTYPE" in os.environ and not any(entry.startswith(b"LC_CTYPE=") for entry in given.read().split(b"\0")):
+            del os.environ["LC_CTYPE"]
 
 
 def _is_there(program: str) -> bool:
