@@ -32,7 +32,7 @@ def throwaway_database() -> Iterator[dict[str, str]]:
             others = {
                 name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "TIDEGATE_"))
             }
-            yield others | {"DATABASE_URL": cluster.url}
+            yield others | {"DATABASE_URL": cluster.url, "TIDEGATE_YES": "1"}  # going back drops tables
     finally:
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
