@@ -11,7 +11,9 @@ from test_plan import STOCK_ENV_PY
 from test_pooler import pgbouncer
 
 from tidegate.check.finding import NO_GO, OK, WARNING, Finding, exit_code_of
+from tidegate.check.report import check
 from tidegate.lock import MUTEX
+from tidegate.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,14 +45,19 @@ def reader(project: Project) -> Iterator[str]:
     project.query("DROP ROLE only_reads")
 
 
-def findings(report: dict[str, Any], check: str) -> list[dict[str, Any]]:
+def checked(project: Project, url: str | None = None) -> dict[str, Any]:
+    """The report as JSON has it."""
+    return check(find_target(str(project.folder / "alembic.ini"), database_url=url or project.url)).as_json()
+
+
+def findings(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """What one check says."""
-    return [finding for finding in report["findings"] if finding["check"] == check]
+    return [finding for finding in report["findings"] if finding["check"] == name]
 
 
-def only(report: dict[str, Any], check: str) -> dict[str, Any]:
+def only(report: dict[str, Any], name: str) -> dict[str, Any]:
     """The one thing that a check says."""
-    (finding,) = findings(report, check)
+    (finding,) = findings(report, name)
     return finding
 
 
@@ -80,16 +87,15 @@ def test_a_role_that_can_only_read_gets_the_whole_report_and_pending_revisions_a
 
 
 def test_what_the_role_lacks_is_named_one_by_one(shop: Project, reader: str) -> None:
-    result = shop.tidegate("check", "--format", "json", DATABASE_URL=reader)
-    assert result.code == 13
-    said = "\n".join(f"{finding['what']}; {finding['hint']}" for finding in findings(result.json(), "privileges"))
+    report = checked(shop, reader)
+    assert report["exit_code"] == 13
+    said = "\n".join(f"{finding['what']}; {finding['hint']}" for finding in findings(report, "privileges"))
     assert "can only read" in said
     assert "may not create the schema `tidegate`, where runs are recorded; as a superuser: `GRANT CREATE ON" in said
     assert "may not write `alembic_version`" in said
     assert "does not own `orders`, which a pending revision changes; `postgres` does" in said
-    connections = only(result.json(), "connections")
+    connections = only(report, "connections")
     assert (connections["severity"], connections["exit_code"]) == ("no-go", 12)
-    assert "of 3" not in connections["what"]
 
 
 def test_whoever_is_in_the_way_now_is_named_and_it_is_still_go(shop: Project) -> None:
@@ -97,10 +103,10 @@ def test_whoever_is_in_the_way_now_is_named_and_it_is_still_go(shop: Project) ->
         cursor.execute("SET application_name = 'report job'; BEGIN ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SELECT count(*) FROM orders, pg_sleep(1.1)")
         pid = open_transaction.info.backend_pid
-        result = shop.tidegate("check", "--format", "json")
-    assert result.code == 0
-    for check in ("blockers", "snapshots"):
-        finding = only(result.json(), check)
+        report = checked(shop)
+    assert report["verdict"] == "go"
+    for name in ("blockers", "snapshots"):
+        finding = only(report, name)
         assert finding["severity"] == "warning"
         assert f"pid {pid} (`report job`" in finding["what"]
         assert f"SELECT pg_terminate_backend({pid})" in finding["hint"]
@@ -110,16 +116,29 @@ def test_a_statement_that_must_fail_or_takes_long_or_breaks_the_old_version_is_t
     shop.query("CREATE TABLE big (x text); ALTER TABLE big ALTER x SET STORAGE PLAIN")
     shop.query("INSERT INTO big SELECT repeat('x', 8000) FROM generate_series(1, 9000)")
     shop.add("d", 'op.add_column("orders", sa.Column("m", sa.Integer, nullable=False))', down="c")
-    shop.add("e", 'op.create_check_constraint("x_set", "big", "x IS NOT NULL")', down="d")
+    not_valid = 'op.create_check_constraint("x_set", "big", "x IS NOT NULL", postgresql_not_valid=True)'
+    shop.add("e", f'{not_valid}; op.execute("ALTER TABLE big VALIDATE CONSTRAINT x_set")', down="d")
     shop.add("f", 'op.drop_table("big")', down="e", phase="contract")
-    result = shop.tidegate("check", "--format", "json")
-    report = result.json()
-    assert result.code == 10
+    report = checked(shop)
+    assert report["exit_code"] == 10
     assert only(report, "tables")["what"] == (
         "revision d will fail: orders has rows, and m is NOT NULL without a default"
     )
-    assert only(report, "duration")["what"].startswith("revision e, ALTER TABLE on big (70")
+    validation = only(report, "duration")
+    assert validation["what"].startswith("revision e, ALTER TABLE on big (70")
+    assert validation["why"] == "an earlier statement holds ACCESS EXCLUSIVE on big until the revision commits"
     assert only(report, "phases")["what"] == "revision d breaks the version that runs now: it does not fill m"
+
+
+def test_the_version_table_is_found_where_env_py_keeps_it(shop: Project) -> None:
+    shop.query(
+        "CREATE SCHEMA ops; ALTER TABLE alembic_version SET SCHEMA ops; ALTER TABLE ops.alembic_version RENAME TO v"
+    )
+    elsewhere = STOCK_ENV_PY.replace(
+        "context.configure(", 'context.configure(version_table="v", version_table_schema="ops", '
+    )
+    (shop.folder / "migrations" / "env.py").write_text(elsewhere)
+    assert checked(shop)["pending"] == ["b", "c"]
 
 
 def test_damage_and_another_run_are_no_go_unless_a_pending_revision_mends_it(shop: Project) -> None:
@@ -127,22 +146,21 @@ def test_damage_and_another_run_are_no_go_unless_a_pending_revision_mends_it(sho
     shop.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_n'::regclass")
     with shop.connection() as other, other.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_lock({MUTEX})")
-        held = shop.tidegate("check", "--format", "json")
-        assert held.code == 11
-        assert f"pid {other.info.backend_pid}" in only(held.json(), "lock")["what"]
-        assert only(held.json(), "damage")["severity"] == "warning"
+        held = checked(shop)
+        assert held["exit_code"] == 11
+        assert f"pid {other.info.backend_pid}" in only(held, "lock")["what"]
+        assert only(held, "damage")["severity"] == "warning"
         shop.query("CREATE INDEX other ON orders (id)")
         shop.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'other'::regclass")
-        damaged = shop.tidegate("check", "--format", "json")
-    assert damaged.code == 15, "which is more important than the lock: it does not pass by itself"
-    assert [finding["severity"] for finding in findings(damaged.json(), "damage")] == ["no-go", "warning"]
+        damaged = checked(shop)
+    assert damaged["exit_code"] == 15, "which is more important than the lock: it does not pass by itself"
+    assert [finding["severity"] for finding in findings(damaged, "damage")] == ["no-go", "warning"]
 
 
 def test_a_current_database_is_go_and_an_unknown_revision_is_no_go_with_its_own_code(shop: Project) -> None:
-    shop.tidegate("upgrade")
-    current = shop.tidegate("check")
-    assert current.code == 0
-    assert "current: the database is at the code's heads" in current.out
+    shop.query("UPDATE alembic_version SET version_num = 'c'")
+    current = checked(shop)
+    assert (current["exit_code"], current["state"], current["revisions"]) == (0, "current", [])
     shop.query("UPDATE alembic_version SET version_num = 'ffff'")
     unknown = shop.tidegate("check")
     assert (unknown.code, unknown.out.split("\n")[0]) == (8, "no-go (exit code 8)")
@@ -163,16 +181,16 @@ def test_a_transaction_pooler_is_no_go_and_gets_no_setting_of_ours(shop: Project
 
 
 def test_a_database_that_refuses_is_a_report_too(shop: Project) -> None:
-    result = shop.tidegate("check", "--format", "json", DATABASE_URL=f"{shop.url}_not_there")
-    assert (result.code, result.json()["state"]) == (13, None)
-    assert only(result.json(), "database")["severity"] == "no-go"
+    report = checked(shop, f"{shop.url}_not_there")
+    assert (report["exit_code"], report["state"]) == (13, None)
+    assert only(report, "database")["severity"] == "no-go"
 
 
 def test_a_revision_file_that_cannot_be_loaded_is_no_go(shop: Project) -> None:
     shop.add("d", "pass", down="c").write_text("import nowhere_to_be_found\nrevision = 'd'\ndown_revision = 'c'\n")
-    result = shop.tidegate("check")
-    assert result.code == 64
-    assert "ModuleNotFoundError" in result.out
+    report = checked(shop)
+    assert report["exit_code"] == 64
+    assert "ModuleNotFoundError" in findings(report, "revisions")[0]["what"]
 
 
 def test_the_most_important_no_go_gives_the_exit_code() -> None:

@@ -48,6 +48,12 @@ def shop(project: Project) -> Project:
     return project
 
 
+def stamp(project: Project, revision: str) -> None:
+    """Say that the database is at a revision."""
+    project.query("CREATE TABLE alembic_version (version_num varchar(32))")
+    project.query("INSERT INTO alembic_version VALUES (%s)", revision)
+
+
 def comments_before(sql: str, text: str) -> str:
     """The comment lines directly before a statement."""
     block = text.split(sql, maxsplit=1)[0].rsplit("\n\n", maxsplit=1)[-1]
@@ -56,7 +62,7 @@ def comments_before(sql: str, text: str) -> str:
 
 
 def test_plan_shows_each_revision_with_its_statements_and_what_they_lock_and_executes_nothing(shop: Project) -> None:
-    shop.tidegate("upgrade", "a")
+    stamp(shop, "a")
     result = shop.tidegate("plan")
     assert result.code == 0, result.err
     headings = [line for line in result.out.splitlines() if " of 3: " in line]
@@ -72,7 +78,8 @@ def test_plan_shows_each_revision_with_its_statements_and_what_they_lock_and_exe
     assert "SHARE UPDATE EXCLUSIVE on orders" in index
     assert "outside of a transaction" in index
     assert "alembic_version" not in result.out
-    assert (shop.at(), shop.outcomes()) == (["a"], ["succeeded"])
+    assert shop.at() == ["a"]
+    assert shop.query("SELECT to_regclass('orders'), to_regnamespace('tidegate')") == [(None, None)]
 
 
 def test_plan_from_a_revision_needs_no_database(shop: Project) -> None:
@@ -98,7 +105,7 @@ def test_plan_as_json_has_the_same_and_what_pending_revisions_create_is_in_nobod
 
 
 def test_plan_says_that_nothing_is_pending_and_that_a_revision_is_unknown(shop: Project) -> None:
-    shop.tidegate("upgrade")
+    stamp(shop, "d")
     assert shop.tidegate("plan").out == "-- nothing is pending: the database is at d\n"
     shop.query("UPDATE alembic_version SET version_num = 'ffff'")
     assert shop.tidegate("plan").code == 8
@@ -120,11 +127,12 @@ def test_revisions_that_need_the_database_are_named_shown_from_their_files_and_h
     shop.add("f", "sa.inspect(op.get_bind()).get_table_names()", down="e")
     shop.add("g", f'sa.create_engine("{own}").connect().execute(sa.text("CREATE TABLE touched ()"))', down="f")
     shop.add("h", "\n    from alembic import context\n    assert context.is_offline_mode()", down="g")
-    shop.add("i", "\n    while True:\n        op.execute('DELETE FROM orders')", down="h")
+    shop.add("i", "\n    while True:\n        op.execute('DELETE FROM orders'); time.sleep(0.01)", down="h")
     shop.add("j", 'op.execute("SELECT 1, \'" + "x" * 200000 + "\'")', down="i")
-    result = shop.tidegate("plan", "--from", "d")
+    shop.add("k", "import os; raise RuntimeError(os.environ['OWN'])", down="j")
+    result = shop.tidegate("plan", "--from", "d", OWN="postgresql://app:geheim42@db/db")
     assert result.code == 0, result.err
-    _, e, f, g, h, i, j = result.out.split(" of 6: ")
+    _, e, f, g, h, i, j, k = result.out.split(" of 7: ")
     assert "cannot be rendered without the database, only what stands before it" in e
     assert "line 13: it reads from the database (AttributeError" in e
     assert "ACCESS EXCLUSIVE on orders" in comments_before("ALTER TABLE orders ADD COLUMN m INTEGER;", e)
@@ -137,6 +145,7 @@ def test_revisions_that_need_the_database_are_named_shown_from_their_files_and_h
     assert "it was stopped after 3 s; perhaps it waits for what the database says" in i
     assert i.count("DELETE FROM orders;") == 1
     assert "SELECT 1, 'xxx" in j
+    assert "RuntimeError: postgresql://app:***@db/db" in k
 
 
 TRIES = """
@@ -181,17 +190,3 @@ def test_an_env_py_without_an_offline_branch_is_done_without(project: Project) -
     result = project.tidegate("plan", "--from", "base")
     assert "CREATE TABLE t" in result.out
     assert "rendered without `env.py`" in result.out
-
-
-def test_no_password_is_in_a_plan(shop: Project) -> None:
-    shop.add("e", 'raise RuntimeError(op.get_context().config.get_main_option("sqlalchemy.url"))', down="d")
-    url = shop.url.replace("postgres@", "postgres:geheim42@")
-    result = shop.tidegate("plan", "--from", "d", "--database-url", url)
-    assert "geheim42" not in result.out + result.err
-
-
-def test_a_revision_file_that_cannot_be_loaded_is_said(shop: Project) -> None:
-    shop.add("e", "pass", down="d").write_text("import nowhere_to_be_found\nrevision = 'e'\ndown_revision = 'd'\n")
-    result = shop.tidegate("plan", "--from", "d")
-    assert result.code == 0
-    assert "Alembic cannot render these revisions as SQL: ModuleNotFoundError" in result.out

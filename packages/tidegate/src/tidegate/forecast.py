@@ -15,14 +15,18 @@ from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from tidegate.effects import read_statements
+from tidegate.look import DEFAULT_VERSION_TABLE, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+
     from tidegate.effects import Statement
-    from tidegate.graph import Revision
+    from tidegate.graph import Graph, Revision
+    from tidegate.state import Judgement
     from tidegate.target import Target
 
 RENDER_WITHIN_S = 300.0
@@ -98,6 +102,29 @@ def foresee(target: Target, pending: Iterable[Revision], x_arguments: tuple[str,
     table = ".".join(part for part in (whole.get("version_table_schema"), whole.get("version_table")) if part)
     without = whole.get("without_env_py")
     return Forecast(tuple(found), target.database.redact(without) if without else None, failed, table or None)
+
+
+def look_ahead(
+    connection: Connection,
+    target: Target,
+    graph: Graph,
+    *,
+    choose: Callable[[tuple[Revision, ...]], Iterable[Revision]] = tuple,
+    x_arguments: tuple[str, ...] = (),
+) -> tuple[Judgement, Forecast]:
+    """Where the database is, and what the chosen ones of its pending revisions will do.
+
+    Where no table that we know of says so, `env.py` may keep it in another, which is known once it has run.
+    """
+    table = target.project.version_table
+    while True:
+        now = look(connection, graph, table)
+        is_lost = now.state in {"unknown", "incompatible"}
+        forecast = foresee(target, () if is_lost else choose(now.pending), x_arguments)
+        is_elsewhere = now.state == "empty" and forecast.version_table not in {None, DEFAULT_VERSION_TABLE}
+        if table is not None or not is_elsewhere:
+            return now, forecast
+        table = forecast.version_table
 
 
 def _foreseen(

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 from tidegate.connect import connected
 from tidegate.errors import UsageError
-from tidegate.forecast import Forecast, foresee
+from tidegate.forecast import Forecast, foresee, look_ahead
 from tidegate.graph import read_graph
-from tidegate.look import look
 from tidegate.request import is_done, spelled_out
 
 TYPE_CHECKING = False
@@ -56,13 +55,14 @@ def make_plan(target: Target, revision: str, start: str | None, x_arguments: tup
     if start is not None:
         current: tuple[str, ...] = () if start == "base" else (_resolved(graph, start).id,)
         pending = graph.pending(graph.closure(current))
-    else:
-        with connected(target.database, wait_s=target.waits.for_db_s, purpose="plan") as connection:
-            now = look(connection, graph, target.project.version_table)
-        if is_done(spelled_out(target.request("tidegate plan", target=revision), graph), graph, now):
-            return Plan(now.current, Forecast(()))
-        current, pending = now.current, now.pending
-    return Plan(current, foresee(target, _chosen(graph, pending, revision), x_arguments))
+        return Plan(current, foresee(target, _chosen(graph, pending, revision), x_arguments))
+    with connected(target.database, wait_s=target.waits.for_db_s, purpose="plan") as connection:
+        now, forecast = look_ahead(
+            connection, target, graph, choose=lambda some: _chosen(graph, some, revision), x_arguments=x_arguments
+        )
+    if is_done(spelled_out(target.request("tidegate plan", target=revision), graph), graph, now):
+        return Plan(now.current, Forecast(()))
+    return Plan(now.current, forecast)
 
 
 def forecast_as_json(forecast: Forecast) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from tidegate.check.tables import check_blockers, check_snapshots, check_work, t
 from tidegate.connect import connected
 from tidegate.doctor.examination import damage_in
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable, PoolerInTheWay
-from tidegate.forecast import Forecast, foresee
+from tidegate.forecast import Forecast, look_ahead
 from tidegate.found import BREAKS
 from tidegate.graph import read_graph
-from tidegate.look import DEFAULT_VERSION_TABLE, look
+from tidegate.look import DEFAULT_VERSION_TABLE
 from tidegate.plan import forecast_as_json, heading, notes_on, notes_on_revision, show_locks, show_mode
 from tidegate.record import recorded_version_table
 from tidegate.request import WAYS_OUT
@@ -141,13 +141,7 @@ def _only_reading(connection: Connection) -> Iterator[None]:
 def _check(
     connection: Connection, target: Target, graph: Graph, *, as_role: str | None, x_arguments: tuple[str, ...]
 ) -> Report:
-    table = target.project.version_table
-    now = look(connection, graph, table)
-    forecast = foresee(target, now.pending, x_arguments) if now.state not in WAYS_OUT else Forecast(())
-    if table is None and now.state == "empty" and forecast.version_table is not None:
-        table = forecast.version_table  # `env.py` keeps it elsewhere: look there
-        now = look(connection, graph, table)
-        forecast = foresee(target, now.pending, x_arguments) if now.state not in WAYS_OUT else Forecast(())
+    now, forecast = look_ahead(connection, target, graph, x_arguments=x_arguments)
     statements = [statement for one in forecast.revisions for statement in one.foreseen]
     tables = touched_tables(connection, forecast)
     findings = [
@@ -164,8 +158,10 @@ def _check(
     findings += [check_lock(connection), check_connections(connection, as_role)]
     findings += check_damage(damage_in(target, connection, graph), _indexes(statements))
     if forecast.revisions:
-        where = table or recorded_version_table(connection) or DEFAULT_VERSION_TABLE
-        findings += check_privileges(connection, statements, tables, version_table=where, as_role=as_role)
+        where = target.project.version_table or forecast.version_table or recorded_version_table(connection)
+        findings += check_privileges(
+            connection, statements, tables, version_table=where or DEFAULT_VERSION_TABLE, as_role=as_role
+        )
     return Report(findings, now, forecast, tables)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tidegate.forecast import Forecast
 
 LARGE_BYTES = 64 * 1024 * 1024
-"""A table from which on reading or writing all of it is felt: half a second and more."""
+"""A table from which on reading or writing all of it is felt: half a second and more, at 100 MB a second."""
 
 _WORK = ("rewrites", "may rewrite", "scans", "copies", "writes every row", "builds")
 """How effects begin that take as long as the table is large."""
@@ -93,11 +93,15 @@ def check_work(connection: Connection, forecast: Forecast, tables: list[Table]) 
     """Statements that cannot succeed, and those that hold the application up for as long as a large table takes."""
     found = []
     for one in forecast.revisions:
+        held: dict[str, None] = {}
         for statement in one.foreseen:
+            if statement.runs_alone:
+                held.clear()  # what came before is committed
             table = named(tables, statement.locks[0]) if statement.locks else None
             if table is not None:
                 found += _failure(connection, one.revision.id, statement, table)
-                found += _duration(one.revision.id, statement, table)
+                found += _duration(one.revision.id, statement, table, list(held))
+                held |= {table.name: None} if statement.locks[0].mode == ACCESS_EXCLUSIVE else {}
     return found
 
 
@@ -118,15 +122,25 @@ def _has_rows(connection: Connection, table: Table) -> bool:
         return bool(table.rows)
 
 
-def _duration(revision: str, statement: Statement, table: Table) -> list[Finding]:
+def _duration(revision: str, statement: Statement, table: Table, held: list[str]) -> list[Finding]:
+    """What a statement that works through a large table keeps others from.
+
+    Args:
+        held: Tables that an earlier statement of the revision has locked with ACCESS EXCLUSIVE, until it commits.
+    """
     work = [effect for effect in statement.effects if effect.startswith(_WORK)]
-    strongest = max(strength(lock.mode) for lock in statement.locks)
-    is_felt = strongest >= strength(SHARE) or statement.kind in {"UPDATE", "DELETE"}
-    if not work or not is_felt or statement.takes_its_time or (table.bytes or 0) < LARGE_BYTES:
+    if not work or statement.runs_alone or (table.bytes or 0) < LARGE_BYTES:
         return []
     what = f"revision {revision}, {statement.kind} on {table.name} ({table.size}): {work[0]}"
-    why = "reads and writes" if strongest == strength(ACCESS_EXCLUSIVE) else "writes"
-    return [Finding("duration", WARNING, what, f"{why} of the application wait for as long as that takes")]
+    strongest = max(strength(lock.mode) for lock in statement.locks)
+    if strongest == strength(ACCESS_EXCLUSIVE):
+        return [Finding("duration", WARNING, what, f"nobody reads or writes {table.name} for as long as that takes")]
+    if held:
+        why = f"an earlier statement holds ACCESS EXCLUSIVE on {', '.join(held)} until the revision commits"
+        return [Finding("duration", WARNING, what, why, "do this in a revision of its own")]
+    if strongest >= strength(SHARE) or statement.kind in {"UPDATE", "DELETE"}:
+        return [Finding("duration", WARNING, what, f"nobody writes {table.name} for as long as that takes")]
+    return []
 
 
 def check_blockers(connection: Connection, tables: list[Table], *, older_than_s: float) -> list[Finding]:
