@@ -49,6 +49,11 @@ def told(body: str, more: str = "") -> list[str]:
         ("bind = op.get_bind()\nq = 'DELETE FROM a WHERE x = :x'\nbind.execute(sa.text(q), {'x': 1})", ["rows a"]),
         ("op.rename_table('a', 'b')\nop.alter_column('a', 'x', new_column_name='y')", ["rename", "rename"]),
         ("_undo('a')", ["table a"]),
+        (
+            "from alembic.op import drop_table, execute\ndrop_table('a')\nexecute('DROP TABLE b')",
+            ["table a", "table b"],
+        ),
+        ("def inner():\n    op.drop_table('a')\ninner()", ["table a"]),
     ],
 )
 def test_what_is_dropped_literally_is_named(body: str, losses: list[str]) -> None:
@@ -74,6 +79,10 @@ def test_what_is_dropped_literally_is_named(body: str, losses: list[str]) -> Non
         "op.drop_entity(models.VIEW)",
         "exec('op.drop_table(1)')",
         "other(op)",
+        "globals()['downgrade_' + 'main']()",
+        "getattr(op, 'drop_table')('a')",
+        "import subprocess\nsubprocess.run(['psql', '-f', 'undo.sql'])",
+        "op.get_bind().connection.cursor().callproc('undo')",
     ],
 )
 def test_what_cannot_be_told_may_be_anything(body: str) -> None:
@@ -89,6 +98,8 @@ def test_what_cannot_be_told_may_be_anything(body: str) -> None:
         "op.add_column('a', sa.Column('x', sa.Integer(), server_default=sa.text('0')))",
         "op.create_table('a', sa.Column('at', sa.DateTime(), default=datetime.datetime.now))",
         "postgresql.ENUM(name='mood').drop(op.get_bind(), checkfirst=True)\nsa.Enum(name='m').drop(op.get_bind())",
+        "from sqlalchemy.orm import sessionmaker\nsession = sessionmaker(bind=op.get_bind())()\nsession.commit()",
+        "with op.get_context().autocommit_block():\n    op.get_bind().dialect.has_table(op.get_bind(), 'a')",
         "op.execute(sa.update(sa.table('a')).values(x=1))",
         "n = op.get_bind().execute(sa.text('SELECT count(*) FROM a')).scalar()\nprint(n)",
         "op.execute('UPDATE a SET x = upper(x)')\nop.execute('DROP VIEW v')\nop.execute('DROP TYPE mood')",

@@ -29,10 +29,12 @@ _SENDS = {"execute", "exec_driver_sql", "executemany", "scalar", "scalars"}
 _READS_OR_WRITES = {"select", "update", "insert", "values"}
 """How a harmless expression of SQLAlchemy begins: `sa.update(t)`, `t.insert()`."""
 
-_KNOWN_PACKAGES = {"sqlalchemy", "alembic", "sqlalchemy_utils", "geoalchemy2", "pgvector"} | set(
-    sys.stdlib_module_names
-)
+_KNOWN_PACKAGES = {"sqlalchemy", "alembic", "sqlalchemy_utils", "geoalchemy2", "pgvector"}
+_KNOWN_PACKAGES |= sys.stdlib_module_names - {"subprocess", "runpy", "importlib"}
 """A call of what comes from these drops nothing by itself, except where it is named here."""
+
+_BY_NAME = {"drop_table", "drop_column", "rename_table", *_SENDS}
+"""What `from alembic.op import drop_table` makes a plain function."""
 
 _RISKY_BUILTINS = {"eval", "exec", "getattr", "__import__"}
 
@@ -56,6 +58,8 @@ class _Reader(ast.NodeVisitor):
         self._functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
         self._known = set(vars(builtins)) - _RISKY_BUILTINS
         self._known |= {node.name for node in ast.walk(module) if isinstance(node, ast.ClassDef)}
+        inner = [node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
+        self._known |= set(inner) - set(self._functions)  # functions in functions: read where they stand
         self._foreign: set[str] = set()
         self._bound = _assigned_once(module.body)
         self._batches: dict[str, Name | None] = {}
@@ -88,16 +92,19 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        method = _method(node)
+        name = node.func.id if isinstance(node.func, ast.Name) else None
+        method = name if name in _BY_NAME - set(self._functions) else _method(node)
         if method in _SENDS:
             self._send(node)
             for part in (node.func, *node.args[1:]):
                 self.visit(part)
             return
-        if isinstance(node.func, ast.Name):
-            self._call_name(node, node.func.id)
-        elif method is not None:
+        if method is not None:
             self._call_method(node, method)
+        elif name is not None:
+            self._call_name(node, name)
+        elif not isinstance(node.func, ast.Call):
+            self._doubt(node, f"`{ast.unparse(node)[:60]}` may do anything")
         self.generic_visit(node)
 
     def _call_name(self, node: ast.Call, name: str) -> None:
@@ -114,9 +121,9 @@ class _Reader(ast.NodeVisitor):
             self._note_column(node, root)
         elif method == "rename_table" or (method == "alter_column" and _argument(node, 9, "new_column_name")):
             self._note(node, Loss("rename"))
-        elif method in {"drop_all", "delete"} or (method == "drop" and not self._is_enum(node.func)):
+        elif method in {"drop_all", "delete", "callproc"} or (method == "drop" and not self._is_enum(node.func)):
             self._doubt(node, f"`.{method}()` drops what its text does not name")
-        elif root == "op" and not (method in _HARMLESS_OPERATIONS or method.startswith("create_")):
+        elif _receiver(node) == "op" and not (method in _HARMLESS_OPERATIONS or method.startswith("create_")):
             self._doubt(node, f"`op.{method}()` may do anything")
         elif root in self._foreign:
             self._doubt(node, f"`{ast.unparse(node.func)}()` may do anything")
@@ -229,6 +236,12 @@ def _assigned_once(body: list[ast.stmt]) -> dict[str, ast.expr]:
 
 def _method(node: ast.Call) -> str | None:
     return node.func.attr if isinstance(node.func, ast.Attribute) else None
+
+
+def _receiver(node: ast.Call) -> str | None:
+    """The name whose own method is called; nothing for the method of what another call gave."""
+    is_plain = isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
+    return _root(node.func) if is_plain else None
 
 
 def _root(node: ast.expr) -> str | None:
