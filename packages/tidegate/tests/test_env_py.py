@@ -84,35 +84,6 @@ def test_an_env_py_that_connects_elsewhere_changes_nothing(project: Project) -> 
         project.query("DROP DATABASE elsewhere WITH (FORCE)")
 
 
-def test_the_loggers_loop_and_environment_of_a_host_survive(project: Project) -> None:
-    project.write_env(
-        guard=False,
-        top="import logging, asyncio\nlogging.disable(logging.CRITICAL)\nos.environ['LEAK'] = '1'\nos.chdir('/')\n"
-        "logging.config.dictConfig({'version': 1, 'disable_existing_loggers': True})\n"
-        "asyncio.run(asyncio.sleep(0))",
-    )
-    project.add_table("a")
-    (project.folder / "host.py").write_text(
-        "import asyncio, logging, os, signal\n"
-        "logging.basicConfig(level=logging.INFO)\n"
-        "names = ['app', 'uvicorn', 'uvicorn.access', 'uvicorn.error']\n"
-        "loggers = [logging.getLogger(name) for name in names]\n"
-        "before = (os.getcwd(), signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))\n"
-        "async def main():\n"
-        "    import tidegate\n"
-        "    tidegate.upgrade()\n"
-        "asyncio.run(main())\n"
-        "assert all(not logger.disabled and logger.isEnabledFor(logging.INFO) for logger in loggers)\n"
-        "assert logging.getLogger().level == logging.INFO and 'LEAK' not in os.environ\n"
-        "assert before == (os.getcwd(), signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))\n"
-        "loggers[1].info('still here')\n"
-    )
-    result = project.run("python", "host.py")
-    assert result.code == 0, result.err
-    assert "still here" in result.err
-    assert project.at() == ["a"]
-
-
 def test_a_program_that_runs_alembic_gets_an_exception_and_not_an_exit(project: Project) -> None:
     project.add("a", 'op.execute("nonsense")')
     (project.folder / "host.py").write_text(

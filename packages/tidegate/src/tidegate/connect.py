@@ -45,6 +45,11 @@ READ_ONLY = "25006"
 _KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 8_000}
 """A vanished server is noticed within 15 s, within 8 s when it is being asked; seconds, milliseconds for the last."""
 
+POOLER_ANSWER_S = 10.0
+"""How long the second connection may take. A session pooler without a free session keeps it waiting for two minutes."""
+
+_DIRECT_URL = "give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application keeps its own"
+
 POOLER_PROBES = 5
 """How often two connections are compared. On an idle transaction pooler the first comparison tells."""
 
@@ -163,16 +168,27 @@ def refuse_pooler(connection: Connection, database: Database) -> bool:
     first = backend_pid(connection)
     if connection.info.backend_pid == first:
         return False
-    with connected(database, purpose="probe") as other:
-        for _ in range(POOLER_PROBES):
-            if backend_pid(other) == first or backend_pid(connection) != first:
-                raise PoolerInTheWay(
-                    f"{database} is reached through a transaction pooler: locks and settings of a session would be "
-                    "lost",
-                    hint="give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application "
-                    "keeps its own",
-                )
+    if _are_handed_around(connection, first, database):
+        raise PoolerInTheWay(
+            f"{database} is reached through a pooler that hands sessions around (transaction or statement pooling): "
+            "locks and settings of a session would be lost",
+            hint=_DIRECT_URL,
+        )
     return True
+
+
+def _are_handed_around(connection: Connection, first: int, database: Database) -> bool:
+    from tidegate.keepalive import bounded
+
+    try:
+        with connected(database, purpose="probe") as other, bounded(other, POOLER_ANSWER_S):
+            return any(backend_pid(other) == first or backend_pid(connection) != first for _ in range(POOLER_PROBES))
+    except DatabaseUnreachable as exc:
+        raise PoolerInTheWay(
+            f"{database} is reached through a pooler that gave no second session within "
+            f"{show_duration(POOLER_ANSWER_S)}; a run needs three at a time",
+            hint=f"let its pool be larger (PgBouncer: `pool_size`), or {_DIRECT_URL}",
+        ) from exc
 
 
 def backend_pid(connection: Connection) -> int:
