@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -10,16 +12,18 @@ import pytest
 from test_plan import STOCK_ENV_PY
 from test_pooler import pgbouncer
 
-from tidegate.check.finding import NO_GO, OK, WARNING, Finding, exit_code_of
-from tidegate.check.report import check
+from tidegate.check.finding import CHECKS, NO_GO, OK, WARNING, Finding, exit_code_of
+from tidegate.check.report import Report, check
+from tidegate.check.tables import Table
 from tidegate.lock import MUTEX
 from tidegate.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from projects import Project
+
+DOCS = Path(__file__).parent.parent / "docs" / "check.md"
 
 
 @pytest.fixture
@@ -80,6 +84,7 @@ def test_a_role_that_can_only_read_gets_the_whole_report_and_pending_revisions_a
     assert table["bytes"] > 8192
     checks = "state database blockers snapshots lock connections damage privileges"
     assert {finding["check"] for finding in report["findings"]} == set(checks.split())
+    assert set(checks.split()) < set(CHECKS)
     assert after == before + 1, "nobody wrote anything meanwhile"
     text = shop.tidegate("check", *options).out
     assert text.startswith("go\n")
@@ -191,6 +196,17 @@ def test_a_revision_file_that_cannot_be_loaded_is_no_go(shop: Project) -> None:
     report = checked(shop)
     assert report["exit_code"] == 64
     assert "ModuleNotFoundError" in findings(report, "revisions")[0]["what"]
+
+
+@pytest.mark.skipif(not DOCS.exists(), reason="the wheel carries no documentation")
+def test_the_documentation_lists_every_check_with_its_exit_codes_and_every_key() -> None:
+    text = DOCS.read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\d, ]*)\|$", text, re.MULTILINE)
+    assert {name: tuple(map(int, re.findall(r"\d+", codes))) for name, codes in rows} == CHECKS
+    report = Report([Finding("state", OK, "")], tables=[Table(1, "t", 1, 1, "ShareLock")])
+    one = {"findings": report.as_json()["findings"][0], "tables": report.as_json()["tables"][0]}
+    keys = [*report.as_json(), *one["findings"], *one["tables"]]
+    assert [key for key in keys if f"`{key}`" not in text] == []
 
 
 def test_the_most_important_no_go_gives_the_exit_code() -> None:

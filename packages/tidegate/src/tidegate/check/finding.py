@@ -18,6 +18,23 @@ IMPORTANCE = (64, 14, 8, 6, 5, 13, 10, 15, 12, 11)
 """Exit codes, the most important first: what no waiting and no other remedy helps against comes before what passes."""
 
 
+CHECKS = {
+    "database": (12, 13, 14),
+    "state": (5, 6, 8),
+    "revisions": (64,),
+    "tables": (10,),
+    "duration": (),
+    "phases": (),
+    "blockers": (),
+    "snapshots": (),
+    "lock": (11,),
+    "connections": (12,),
+    "damage": (15,),
+    "privileges": (13,),
+}
+"""Every check, with the exit codes of its no-goes. `docs/check.md` lists the same, and a test compares them."""
+
+
 class Finding(NamedTuple):
     """One line of the report."""
 
