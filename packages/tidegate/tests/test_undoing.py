@@ -100,6 +100,7 @@ def test_what_cannot_be_told_may_be_anything(body: str) -> None:
         "postgresql.ENUM(name='mood').drop(op.get_bind(), checkfirst=True)\nsa.Enum(name='m').drop(op.get_bind())",
         "from sqlalchemy.orm import sessionmaker\nsession = sessionmaker(bind=op.get_bind())()\nsession.commit()",
         "with op.get_context().autocommit_block():\n    op.get_bind().dialect.has_table(op.get_bind(), 'a')",
+        "op.add_column('a', sa.Column('x', models.UUID()))\nop.alter_column('a', 'y', type_=models.UUID())",
         "op.execute(sa.update(sa.table('a')).values(x=1))",
         "n = op.get_bind().execute(sa.text('SELECT count(*) FROM a')).scalar()\nprint(n)",
         "op.execute('UPDATE a SET x = upper(x)')\nop.execute('DROP VIEW v')\nop.execute('DROP TYPE mood')",

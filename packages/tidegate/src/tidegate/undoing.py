@@ -36,6 +36,9 @@ _KNOWN_PACKAGES |= sys.stdlib_module_names - {"subprocess", "runpy", "importlib"
 _BY_NAME = {"drop_table", "drop_column", "rename_table", *_SENDS}
 """What `from alembic.op import drop_table` makes a plain function."""
 
+_DESCRIBE = {"type_", "existing_type", "server_default", "existing_server_default"}
+"""Arguments that describe a column, as all of `Column` do: whatever makes a type there makes nothing else."""
+
 _RISKY_BUILTINS = {"eval", "exec", "getattr", "__import__"}
 
 
@@ -105,7 +108,13 @@ class _Reader(ast.NodeVisitor):
             self._call_name(node, name)
         elif not isinstance(node.func, ast.Call):
             self._doubt(node, f"`{ast.unparse(node)[:60]}` may do anything")
-        self.generic_visit(node)
+        if _chain(node)[:1] != ["Column"]:
+            for part in (
+                node.func,
+                *node.args,
+                *(given.value for given in node.keywords if given.arg not in _DESCRIBE),
+            ):
+                self.visit(part)
 
     def _call_name(self, node: ast.Call, name: str) -> None:
         if name in self._functions:
