@@ -1,7 +1,7 @@
 """ALTER TABLE, subcommand by subcommand: the lock it takes, what it does to the table and to the old version.
 
 Source of the modes: PostgreSQL, `AlterTableGetLockLevel` and `AlterTableGetRelOptionsLockLevel`; of rewrites and
-scans: measured on 15 and 18. tests/test_effects.py compares the modes with `pg_locks`.
+scans: measured on 15 and 18. tests/test_effects_locks.py compares the modes with `pg_locks`.
 """
 
 from __future__ import annotations
