@@ -248,7 +248,7 @@ def test_without_a_url_the_error_says_what_was_in_the_three_places_and_its_comma
     result = bare.tidegate("upgrade")
     assert result.code == 64
     assert "`--database-url`:     not given" in result.err
-    assert "`DATABASE_URL` is set, but empty" in result.err
+    assert "`DATABASE_URL` is empty" in result.err
     assert "section `[alembic]`, is still the placeholder of Alembic's template" in result.err
     edit(bare.folder / "alembic.ini", ("driver://user:pass@localhost/dbname", "postgresql://u:%(DB_PASS)s@h/d"))
     result = bare.tidegate("upgrade")

@@ -8,7 +8,7 @@ import pytest
 
 from tidegate.errors import NotStatic, UsageError
 from tidegate.exact import exact_graph
-from tidegate.graph import read_graph, static_graph
+from tidegate.graph import Graph, Revision, read_graph, static_graph
 from tidegate.project import read_project
 
 if TYPE_CHECKING:
@@ -159,6 +159,57 @@ def test_locations_in_pyproject_count_before_the_ini(project: Project, monkeypat
         result = project.run(*door)
         assert result.code == 0, result.err
     assert project.at() == ["b"]
+
+
+def test_pyproject_may_be_named_and_its_locations_are_read_without_alembic(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    project.add_table("a")
+    inner = project.folder / "migrations" / "versions" / "2027"
+    inner.mkdir()
+    project.add_table("b", down="a").rename(inner / "b.py")
+    toml = project.folder / "pyproject.toml"
+    toml.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\nrecursive_version_locations = true\n')
+    (project.folder / "alembic.ini").unlink()
+    assert static_graph(read_project(str(toml)).version_folders()).heads == ("b",)
+    assert project.tidegate("upgrade", "--config", str(toml)).code == 0
+    assert project.at() == ["b"]
+
+
+def test_a_section_that_is_missing_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("[core]\nscript_location = core\n[billing]\nscript_location = billing\n")
+    with pytest.raises(UsageError) as caught:
+        read_project(str(tmp_path / "alembic.ini"), "jobs")
+    assert "has no section `[jobs]`" in caught.value.render()
+    assert "`core`, `billing`" in caught.value.render()
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("a", {"a"}),
+        ("core@head", {"c2"}),
+        ("c1@head", {"c2"}),
+        ("jobs@heads", {"j1"}),
+        ("none@head", None),
+        ("long", {"longer"}),
+        ("lon", None),
+        ("+1", None),
+        ("jobs@+1", None),
+    ],
+)
+def test_a_target_means_what_alembic_takes_it_for(target: str, found: set[str] | None) -> None:
+    graph = Graph(
+        [
+            Revision("a", ()),
+            Revision("c1", ("a",), labels=("core",)),
+            Revision("c2", ("c1",)),
+            Revision("j1", ("a",), labels=("jobs",)),
+            Revision("longer", ("a",)),
+        ]
+    )
+    assert graph.resolve(target) == found
 
 
 def test_an_ini_that_cannot_be_read_shows_none_of_its_values(tmp_path: Path) -> None:

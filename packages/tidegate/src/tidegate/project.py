@@ -168,7 +168,7 @@ def read_project(config_file: str, section: str = "alembic") -> Project:
         )
     parser = _read_ini(config_file)
     options, settings = section_values(parser, section), section_values(parser, SECTION)
-    if not options and toml_file is None:
+    if not options and (toml_file is None or section != "alembic"):
         found = ", ".join(f"`{name}`" for name in parser.sections() if parser.has_option(name, "script_location"))
         raise UsageError(
             f"`{config_file}` has no section `[{section}]`",

@@ -147,16 +147,15 @@ def find_database(
         "  `--database-url`:     not given\n"
         f"  environment:          {_what_the_environment_says(environ)}\n"
         f"  configuration file:   {ini_says}",
-        hint=hint or "set `DATABASE_URL=postgresql://user:password@host/database` and repeat the command",
+        hint=hint
+        or "set `DATABASE_URL=postgresql://user:password@host/database`, the one that `env.py` connects to, "
+        "and repeat the command",
     )
 
 
 def _what_the_environment_says(environ: Mapping[str, str]) -> str:
-    empty = [name for name in VARIABLES if environ.get(name) == ""]
-    said = f"`{VARIABLES[0]}` and `{VARIABLES[1]}` are not set"
-    if empty:
-        said = f"`{'` and `'.join(empty)}` {'is' if len(empty) == 1 else 'are'} set, but empty"
-    return f"{said}; nor is `POSTGRES_PASSWORD`, to go with `POSTGRES_USER`, `POSTGRES_DB` and `POSTGRES_HOST`"
+    said = [f"`{name}` is {'empty' if name in environ else 'not set'}" for name in VARIABLES]
+    return ", ".join(said) + ", nor is `POSTGRES_PASSWORD` (with `POSTGRES_USER`, `POSTGRES_DB`, `POSTGRES_HOST`)"
 
 
 def _checked(url: str, origin: str) -> Database:
