@@ -49,10 +49,11 @@ __all__ = [
     "upgrade",
 ]
 
+if not TYPE_CHECKING:  # to a type checker, a name that is not listed is an error and no `object`
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module `tidegate` has no attribute `{name}`")
-    from importlib import import_module
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module `tidegate` has no attribute `{name}`")
+        from importlib import import_module
 
-    return getattr(import_module(_HOMES.get(name, "tidegate.errors")), name)
+        return getattr(import_module(_HOMES.get(name, "tidegate.errors")), name)
