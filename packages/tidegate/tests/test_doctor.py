@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 from conftest import MAJORS
-from doctor_cases import findings, kinds, mended_by_fix, mended_by_its_own_command
+from doctor_cases import findings, kinds, mended_by_its_own_command, obey
 from projects import BIN, Project, until
 
 if TYPE_CHECKING:
@@ -77,18 +77,18 @@ def broken_index(project: Project) -> None:
 
 def broken_reindex(project: Project) -> None:
     """A REINDEX CONCURRENTLY that was cancelled while it waited for a reader."""
-    project.query("CREATE TABLE t (id int PRIMARY KEY)")
-    with reader(project, "t"):
+    project.query("CREATE TABLE r (id int PRIMARY KEY)")
+    with reader(project, "r"):
         cancelled(
             project,
-            "REINDEX INDEX CONCURRENTLY t_pkey",
-            once="SELECT count(*) > 0 FROM pg_class WHERE relname LIKE 't_pkey_ccnew'",
+            "REINDEX INDEX CONCURRENTLY r_pkey",
+            once="SELECT count(*) > 0 FROM pg_class WHERE relname LIKE 'r_pkey_ccnew'",
         )
 
 
 def unvalidated(project: Project) -> None:
     """A check constraint that was added and never validated."""
-    project.query('CREATE TABLE t (v int); ALTER TABLE t ADD CONSTRAINT "t v" CHECK (v > 0) NOT VALID')
+    project.query('CREATE TABLE c (v int); ALTER TABLE c ADD CONSTRAINT "c v" CHECK (v > 0) NOT VALID')
 
 
 def half_detached(project: Project) -> None:
@@ -103,25 +103,37 @@ def half_detached(project: Project) -> None:
 
 
 FIXABLE: dict[str, Callable[[Project], None]] = {
+    "detach_pending": half_detached,
     "invalid_index": broken_index,
     "reindex_leftover": broken_reindex,
     "not_valid_constraint": unvalidated,
-    "detach_pending": half_detached,
 }
 
 
-@pytest.mark.parametrize("server", MAJORS, indirect=True)
-@pytest.mark.parametrize("kind", FIXABLE)
-def test_the_printed_command_mends_it(project: Project, kind: str) -> None:
-    FIXABLE[kind](project)
-    mended_by_its_own_command(project, kind)
+@pytest.fixture
+def damaged(project: Project) -> Project:
+    """A project whose database has one damage of each kind that the catalogue shows and `--fix` mends."""
+    for damage in FIXABLE.values():
+        damage(project)
+    assert kinds(project) == list(FIXABLE)
+    return project
 
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
-@pytest.mark.parametrize("kind", FIXABLE)
-def test_fix_mends_it_and_says_before_what_it_executes(project: Project, kind: str) -> None:
-    FIXABLE[kind](project)
-    mended_by_fix(project, kind)
+def test_each_damage_is_mended_by_its_printed_command(damaged: Project) -> None:
+    for kind in FIXABLE:
+        mended_by_its_own_command(damaged, kind)
+    assert findings(damaged) == []
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+def test_fix_mends_all_of_it_and_says_before_what_it_executes(damaged: Project) -> None:
+    statements = [statement for finding in findings(damaged) for statement in finding["fix"]]
+    result = damaged.tidegate("doctor", "--fix", "--format", "json")
+    assert result.code == 0, result.err
+    assert [finding["kind"] for finding in result.json()["mended"]] == list(FIXABLE)
+    assert [line.removeprefix("tidegate:   ") for line in result.err.splitlines()[1::2]] == statements
+    assert findings(damaged) == []
 
 
 def test_what_is_to_be_built_again_is_said_as_a_command(project: Project) -> None:
@@ -165,29 +177,27 @@ def test_a_partition_that_is_being_detached_is_no_damage(project: Project) -> No
         running.result()
 
 
+LACKING = {
+    "CREATE INDEX part_v ON ONLY part (v)": 2,
+    "CREATE UNIQUE INDEX part_v ON ONLY part (id, v)": 2,
+    "ALTER TABLE part ALTER id SET NOT NULL; ALTER TABLE ONLY part ADD CONSTRAINT part_v PRIMARY KEY (id)": 2,
+    'CREATE INDEX part_v ON ONLY part (v); CREATE INDEX own ON "Part 2" (v)': 1,
+}
+"""Indexes that partitions lack, and for how many of them there is none that fits."""
+
+
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
-@pytest.mark.parametrize(
-    "statements",
-    [
-        ["CREATE INDEX part_v ON ONLY part (v)"],
-        ["CREATE UNIQUE INDEX part_v ON ONLY part (id, v)"],
-        ["ALTER TABLE ONLY part ADD CONSTRAINT part_v PRIMARY KEY (id)"],
-        ["CREATE INDEX part_v ON ONLY part (v)", 'CREATE INDEX own ON "Part 2" (v)'],
-    ],
-    ids=["index", "unique", "primary key", "one is there"],
-)
-def test_an_index_that_partitions_lack_is_completed_by_the_printed_commands(
-    project: Project, statements: list[str]
-) -> None:
-    project.query(PARTITIONED)
-    if "PRIMARY KEY" in statements[0]:
-        project.query("ALTER TABLE part ALTER id SET NOT NULL")
-    for statement in statements:
-        project.query(statement)
-    finding = mended_by_its_own_command(project, "incomplete_partitioned_index")
-    assert finding["fix"] == []
-    assert sum("CREATE" in command for command in finding["commands"]) == 3 - len(statements)
-    assert project.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'part_v'::regclass") == [(True,)]
+def test_an_index_that_partitions_lack_is_completed_by_the_printed_commands(project: Project) -> None:
+    for number, statement in enumerate(LACKING):
+        project.query(f"CREATE SCHEMA s{number}; SET search_path = s{number}; {PARTITIONED}; {statement}")
+    found = findings(project)
+    assert {finding["kind"] for finding in found} == {"incomplete_partitioned_index"}
+    made = [sum("CREATE" in command for command in finding["commands"]) for finding in found]
+    assert made == list(LACKING.values())
+    for finding in found:
+        obey(project, finding)
+    assert findings(project) == []
+    assert project.query("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
 
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
@@ -208,41 +218,48 @@ def test_an_invalid_part_of_a_partitioned_index_is_rebuilt_and_not_dropped(proje
     assert kinds(project) == []
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE TABLE p (id int PRIMARY KEY, v int); ALTER TABLE p ADD FOREIGN KEY (v) REFERENCES p NOT VALID",
-        (
-            f"{PARTITIONED}; ALTER TABLE part ADD PRIMARY KEY (id); CREATE TABLE t (v int); "
-            "ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES part NOT VALID"
-        ),
-        "CREATE TABLE t (v int); ALTER TABLE t ADD CONSTRAINT f NOT NULL v NOT VALID",
-        'CREATE DOMAIN "D" AS int; ALTER DOMAIN "D" ADD CONSTRAINT f CHECK (VALUE > 0) NOT VALID',
-        f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f CHECK (v > -1) NOT VALID",
-        f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f NOT NULL v NOT VALID",
-        (
-            f"{PARTITIONED}; CREATE TABLE p AS SELECT generate_series(0, 4) AS id; ALTER TABLE p ADD PRIMARY KEY (id); "
-            "ALTER TABLE part ADD CONSTRAINT f FOREIGN KEY (v) REFERENCES p NOT VALID"
-        ),
-    ],
-    ids=[
-        "foreign key",
-        "to partitioned",
-        "not null",
-        "domain",
-        "partitioned check",
-        "partitioned not null",
-        "partitioned foreign key",
-    ],
+UNVALIDATED = (
+    "CREATE TABLE p (id int PRIMARY KEY, v int); ALTER TABLE p ADD FOREIGN KEY (v) REFERENCES p NOT VALID",
+    (
+        f"{PARTITIONED}; ALTER TABLE part ADD PRIMARY KEY (id); CREATE TABLE t (v int); "
+        "ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES part NOT VALID"
+    ),
+    "CREATE TABLE t (v int); ALTER TABLE t ADD CONSTRAINT f NOT NULL v NOT VALID",
+    'CREATE DOMAIN "D" AS int; ALTER DOMAIN "D" ADD CONSTRAINT f CHECK (VALUE > 0) NOT VALID',
+    f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f CHECK (v > -1) NOT VALID",
+    f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f NOT NULL v NOT VALID",
+    (
+        f"{PARTITIONED}; CREATE TABLE p AS SELECT generate_series(0, 4) AS id; ALTER TABLE p ADD PRIMARY KEY (id); "
+        "ALTER TABLE part ADD CONSTRAINT f FOREIGN KEY (v) REFERENCES p NOT VALID"
+    ),
 )
-def test_each_kind_of_constraint_is_validated_by_the_printed_command(project: Project, statement: str) -> None:
-    project.query(statement)
-    mended_by_its_own_command(project, "not_valid_constraint")
+"""Foreign keys, NOT NULL, domains and checks, of plain tables and of partitioned ones."""
+
+
+def test_each_kind_of_constraint_is_found_once_and_validated_by_the_printed_command(project: Project) -> None:
+    for number, statement in enumerate(UNVALIDATED):
+        project.query(f"CREATE SCHEMA s{number}; SET search_path = s{number}; {statement}")
+    found = findings(project)
+    assert [finding["kind"] for finding in found] == ["not_valid_constraint"] * len(UNVALIDATED)
+    for finding in found:
+        obey(project, finding)
+    assert findings(project) == []
 
 
 def test_a_constraint_that_is_not_enforced_on_purpose_is_no_damage(project: Project) -> None:
     project.query("CREATE TABLE t (v int CHECK (v > 0) NOT ENFORCED)")
     assert findings(project) == []
+
+
+def test_the_doctor_never_waits_for_a_lock(project: Project) -> None:
+    broken_unique_index(project)
+    project.query("ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0) NOT VALID")
+    project.query(f"{PARTITIONED}; CREATE INDEX part_v ON ONLY part (v)")
+    with project.connection() as migration:
+        migration.cursor().execute("BEGIN; LOCK TABLE t, part; ALTER TABLE t ADD x int")
+        found = findings(project)
+    assert [finding["kind"] for finding in found] == ["invalid_index", "not_valid_constraint", "not_visible"]
+    assert "part_v" not in str(found)  # it is locked, and the note says so
 
 
 def test_what_cannot_be_mended_is_told_and_the_rest_is_mended(project: Project) -> None:
@@ -264,22 +281,20 @@ def test_a_dry_run_shows_what_fix_would_execute_and_executes_nothing(project: Pr
     assert project.tidegate("doctor", "--dry-run").code == 64
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_fix_that_is_stopped_leaves_no_statement_and_no_lock_and_is_repeated(
-    project: Project, signum: signal.Signals
-) -> None:
+def test_fix_that_is_stopped_leaves_no_statement_and_no_lock_and_is_repeated(project: Project) -> None:
     project.tidegate("upgrade")
     broken_index(project)
-    with reader(project, '"T"'):
-        fixing = project.start([str(BIN / "tidegate"), "doctor", "--fix"])
-        until(lambda: project.query(f"SELECT count(*) FROM pg_stat_activity WHERE {_DROPPING}")[0][0])
-        os.kill(fixing.pid, signum)
-        fixing.communicate(timeout=10)
-        until(lambda: not project.query(f"SELECT count(*) FROM pg_stat_activity WHERE {_DROPPING}")[0][0], timeout=5)
-    assert fixing.returncode == (130 if signum == signal.SIGINT else -signum)
-    assert "invalid_index" in kinds(project)
+    for signum in (signal.SIGINT, signal.SIGKILL):
+        with reader(project, '"T"'):
+            fixing = project.start([str(BIN / "tidegate"), "doctor", "--fix"])
+            until(lambda: project.query(f"SELECT count(*) FROM pg_stat_activity WHERE {_DROPPING}")[0][0])
+            os.kill(fixing.pid, signum)
+            fixing.communicate(timeout=10)
+            until(lambda: not project.query(f"SELECT count(*) FROM pg_stat_activity WHERE {_DROPPING}")[0][0])
+        assert fixing.returncode == (130 if signum == signal.SIGINT else -signum)
+    assert kinds(project) == ["unfinished_run", "invalid_index"]
     assert project.tidegate("doctor", "--fix").code == 0
-    assert project.outcomes()[1:] == ["interrupted" if signum == signal.SIGINT else "killed", "succeeded"]
+    assert project.outcomes() == ["succeeded", "interrupted", "killed", "succeeded"]
 
 
 def test_a_reader_of_the_partition_never_waits_behind_fix(project: Project) -> None:

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import alembic
 import pytest
+from conftest import execute, new_project
 from doctor_cases import findings, kinds, mended_by_its_own_command, only
 
 from tidegate.commands.doctor import doctor
 from tidegate.doctor.finding import KINDS
+from tidegate.errors import DatabaseRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from projects import Project
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+    from tools.postgres import Cluster
+
+    from tidegate.doctor.finding import Finding
+
+
+@pytest.fixture(scope="module")
+def applied(servers: Callable[[str], Cluster], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with revisions a, b and c, all of them applied, that nobody changes: `abc` is its copy."""
+    with new_project(servers("embedded"), tmp_path_factory.mktemp("applied")) as project:
+        project.add_table("a")
+        project.add("b", "pass", down="a", phase="expand")
+        project.add("c", "pass", down="b")
+        assert project.tidegate("upgrade", TIDEGATE_APP_VERSION="1.2.3").code == 0
+        assert findings(project) == []
+        yield project
 
 
 @pytest.fixture
-def abc(project: Project) -> Project:
+def abc(applied: Project, project: Project) -> Project:
     """A project with revisions a, b and c, all of them applied."""
-    project.add_table("a")
-    project.add("b", "pass", down="a", phase="expand")
-    project.add("c", "pass", down="b")
-    assert project.tidegate("upgrade", TIDEGATE_APP_VERSION="1.2.3").code == 0
-    assert findings(project) == []
+    server, copy = project.url.rsplit("/", 1)
+    execute(f"{server}/postgres", f"DROP DATABASE {copy}")
+    execute(f"{server}/postgres", f"CREATE DATABASE {copy} TEMPLATE {applied.url.rsplit('/', 1)[1]}")
+    shutil.copytree(applied.folder, project.folder, dirs_exist_ok=True)
     return project
 
 
@@ -179,13 +199,29 @@ def test_a_role_that_may_only_read_some_is_told_what_it_cannot_see(abc: Project)
     abc.query("DROP OWNED BY reader; DROP ROLE reader")
 
 
-def test_without_fix_the_server_itself_keeps_the_doctor_from_writing(abc: Project) -> None:
-    abc.query(f"ALTER DATABASE {abc.url.rsplit('/', 1)[1]} SET log_statement = 'all'")
-    abc.add("b", "op.execute('SELECT 1')", down="a")
-    before = abc.query("SELECT * FROM tidegate.revision ORDER BY seq"), abc.query("SELECT * FROM tidegate.run")
-    assert abc.tidegate("doctor").code == 15
-    after = abc.query("SELECT * FROM tidegate.revision ORDER BY seq"), abc.query("SELECT * FROM tidegate.run")
-    assert before == after
+def test_without_fix_the_server_itself_keeps_the_doctor_from_writing(
+    abc: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def careless(connection: Connection) -> list[Finding]:
+        connection.cursor().execute("UPDATE alembic_version SET version_num = 'a'")
+        return []
+
+    monkeypatch.setattr("tidegate.doctor.objects.invalid_indexes", careless)
+    with pytest.raises(DatabaseRefused, match="read-only transaction"):
+        findings(abc)
+    assert abc.at() == ["c"]
+
+
+def test_an_id_that_means_something_to_a_shell_is_quoted(project: Project) -> None:
+    id_ = "a $(touch owned)"
+    text = f"revision = {id_!r}\ndown_revision = None\ndef upgrade(): pass\n"
+    path = project.add("a", "pass")
+    path.write_text(text)
+    assert project.tidegate("upgrade").code == 0
+    path.write_text(text.replace("pass", "..."))
+    finding = mended_by_its_own_command(project, "edited_file")
+    assert shlex.split(finding["commands"][0])[-1] == id_
+    assert not (project.folder / "owned").exists()
 
 
 def test_the_page_for_operators_lists_every_kind_as_the_code_has_it() -> None:

@@ -70,13 +70,6 @@ def test_a_killed_run_is_finished_by_the_printed_command(project: Project) -> No
     assert (project.at(), project.outcomes()) == (["b"], ["killed", "succeeded"])
 
 
-def test_fix_writes_a_killed_run_down_as_killed(project: Project) -> None:
-    killed_run(project)
-    mended_by_fix(project, "unfinished_run")
-    assert project.outcomes() == ["killed", "succeeded"]
-    assert project.query("SELECT command FROM tidegate.run ORDER BY id DESC LIMIT 1") == [("tidegate doctor --fix",)]
-
-
 def test_a_killed_run_whose_work_is_done_is_mended_by_the_printed_command(project: Project) -> None:
     killed_run(project)
     project.query("UPDATE alembic_version SET version_num = 'b'")  # the kill came between the commit and the record
@@ -84,7 +77,6 @@ def test_a_killed_run_whose_work_is_done_is_mended_by_the_printed_command(projec
     assert finding["commands"] == ["tidegate doctor --fix"]
 
 
-@pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_a_revision_that_failed_after_it_committed_a_part_is_half_done_until_it_is_repeated(project: Project) -> None:
     commits = "with op.get_context().autocommit_block():\n        op.execute('CREATE TABLE half (id int)')"
     project.add("a", f"{commits}\n    op.execute('SELECT 1 / 0')")
@@ -102,11 +94,13 @@ def test_a_revision_that_failed_and_was_rolled_back_is_no_damage(project: Projec
     assert findings(project) == []
 
 
-def test_a_killed_revision_that_commits_by_itself_may_be_half_done(project: Project) -> None:
+def test_fix_writes_a_killed_run_down_and_leaves_what_may_be_half_done(project: Project) -> None:
     killed_run(project)
     project.add("b", "op.get_context().autocommit_block()", down="a")
     assert "may be half done" in only(project, "unfinished_run")["what"]
-    project.tidegate("doctor", "--fix")
+    mended_by_fix(project, "unfinished_run")
+    assert project.outcomes() == ["killed", "succeeded"]
+    assert project.query("SELECT command FROM tidegate.run ORDER BY id DESC LIMIT 1") == [("tidegate doctor --fix",)]
     finding = mended_by_its_own_command(project, "half_done_step")
     assert "was cut off; revision `b`" in finding["what"]
 

@@ -30,6 +30,10 @@ DEFAULT_OLDER_THAN = "5m"
 """An open transaction that does nothing is told from this age on; one of a request lives for seconds."""
 
 
+LOCK_TIMEOUT = "100ms"
+"""How long the doctor waits for a lock of somebody's before it does without."""
+
+
 class Examination(NamedTuple):
     """What is examined, and what is known before it begins."""
 
@@ -43,19 +47,27 @@ class Examination(NamedTuple):
 
     def findings(self) -> list[Finding]:
         """Everything that is found, each kind together, in the order of `KINDS`."""
-        redact = self.target.database.redact
-        found = {finding._replace(what=redact(finding.what)): None for finding in self._all()}
+        self._never_wait()
+        found = {finding._replace(what=self.shown(finding.what)): None for finding in self._all()}
         order = list(KINDS)
         return sorted(found, key=lambda finding: order.index(finding.kind))
+
+    def _never_wait(self) -> None:
+        """Doctors are asked when nothing moves: some functions of the catalogue lock what they describe."""
+        fetch_one(self.connection, "SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
+
+    def shown(self, text: str) -> str:
+        """The text without passwords, and without what a query or a name could do to a terminal."""
+        return "".join(c if c.isprintable() else "�" for c in self.target.database.redact(text))
 
     def _all(self) -> Iterator[Finding]:
         connection, graph, options = self.connection, self.graph, command_options(self.target)
         seen, notes = self._look()
         yield from notes
         yield from self._visible("the record of revisions", lambda: self._files(seen, options))
+        yield from self._visible("indexes of partitioned tables", lambda: incomplete_partitioned_indexes(connection))
         for source in (
             objects.invalid_indexes,
-            incomplete_partitioned_indexes,
             objects.not_valid_constraints,
             objects.pending_detaches,
             past.lock_holders,
@@ -83,6 +95,10 @@ class Examination(NamedTuple):
         table = self.target.project.version_table
         try:
             return look(self.connection, self.graph, table), []
+        except errors.LockNotAvailable:
+            return None, [
+                Finding("not_visible", "where the database is: the version table is locked", advice="ask again")
+            ]
         except DatabaseRefused as exc:
             name = table or DEFAULT_VERSION_TABLE
             grant = f"GRANT SELECT ON {name} TO {self._role()};"
@@ -95,6 +111,8 @@ class Examination(NamedTuple):
         except errors.InsufficientPrivilege as exc:
             grant = f"GRANT SELECT ON ALL TABLES IN SCHEMA tidegate TO {self._role()};"
             return [Finding("not_visible", f"{what}: {exc.diag.message_primary}", (grant,))]
+        except errors.LockNotAvailable:
+            return [Finding("not_visible", f"{what}: somebody locks them just now", advice="ask again")]
 
     def _role(self) -> str:
         return str(fetch_one(self.connection, "SELECT quote_ident(current_user)")[0])

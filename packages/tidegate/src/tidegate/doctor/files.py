@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from typing import NamedTuple
 
 from psycopg2 import errors
@@ -90,7 +91,7 @@ class Files:
             what = (
                 f"`{os.path.relpath(self._graph[id_].path)}` has {told} than when it was {entry.when}{self._moved(id_)}"
             )
-            accept = f"tidegate doctor --accept {id_}{self._options}"
+            accept = f"tidegate doctor --accept {shlex.quote(id_)}{self._options}"
             then = "" if ends_only else "or bring the file back as it was, and write a new revision for what changed"
             yield Finding("line_endings" if ends_only else "edited_file", what, (accept,), then=then)
 
@@ -100,7 +101,7 @@ class Files:
         phantoms = _recorded_closure(recorded, self._seen.current) - self._closure
         for id_ in sorted(id_ for id_ in phantoms if id_ not in self._graph):
             children = [child for child in self._in_both() if id_ in recorded[child].parents]
-            accept = tuple(f"tidegate doctor --accept {child}{self._options}" for child in children)
+            accept = tuple(f"tidegate doctor --accept {shlex.quote(child)}{self._options}" for child in children)
             what = f"revision `{id_}` is in no file any more; {self._applied[id_].when}"
             yield Finding("missing_file", what, accept, then="or bring the file back as it was")
 
@@ -129,12 +130,12 @@ class Files:
                 f"revision `{id_}` is in no file here and not on record; the last on record is `{last.id}`, {last.when}"
             )
         find = (
-            f"find the version that has its file (`git log --all -S {id_}` in the folder of the revisions) and start "
-            "that one, or restore the backup from before"
+            f"find the version that has its file (`git log --all -S {shlex.quote(id_)}` in the folder of revisions) "
+            "and start that one, or restore the backup from before"
         )
         if last is None or last.id not in self._graph:
             return Finding("unknown_revision", what, advice=find)
-        stamp = f"alembic{self._options} stamp --purge {last.id}"
+        stamp = f"alembic{self._options} stamp --purge {shlex.quote(last.id)}"
         then = f"only if the schema is what `{last.id}` left; else {find}"
         return Finding("unknown_revision", what, (stamp,), then=then)
 

@@ -135,8 +135,8 @@ def _end_orphans(examination: Examination, tell: Callable[[str], None]) -> list[
     if not fetch_one(control, "SELECT pg_try_advisory_lock(%s)", (MUTEX,))[0]:
         return []  # `_lock` says who holds it
     wait_for_fence(control, wait_s=GRACE_S)
-    redact = examination.target.database.redact
-    return [_end(control, orphan._replace(what=redact(orphan.what)), tell) for orphan in orphans(control)]
+    shown = examination.shown
+    return [_end(control, orphan._replace(what=shown(orphan.what)), tell) for orphan in orphans(control)]
 
 
 def _end(control: Connection, orphan: Finding, tell: Callable[[str], None]) -> Mended:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
-from tidegate.connect import fetch_all
+from psycopg2 import errors
+
+from tidegate.connect import fetch_all, fetch_one
 from tidegate.doctor.finding import Finding
 
 TYPE_CHECKING = False
@@ -17,18 +19,25 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+_PARENT = "(SELECT inhparent FROM pg_inherits WHERE inhrelid = i.indexrelid)"
+
 _LEFTOVER = re.compile(r'_cc(?:new|old)\d*"?$')
 """How REINDEX CONCURRENTLY names its copy, and the original once the copy has taken its place."""
 
 _CONSTRAINTS = {"c": "check constraint", "f": "foreign key", "n": "NOT NULL constraint"}
-
-_CREATE = re.compile(r"^CREATE (UNIQUE )?INDEX ")
 
 NAME = (
     "(SELECT quote_ident(s.nspname) || '.' || quote_ident(r.relname) "
     "FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = {})"
 )
 """The name of a relation, with its schema, quoted where it must be; nothing for no relation."""
+
+SIZE = (
+    "(SELECT pg_size_pretty(relpages * current_setting('block_size')::bigint) FROM pg_class "
+    "WHERE oid = {} AND relpages > 0)"
+)
+"""About how large a relation is, from its last ANALYZE; nothing before the first. `pg_relation_size` would be exact and
+waits for whoever locks the relation, just when somebody asks why nothing moves."""
 
 AT_WORK = """
 SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
@@ -45,14 +54,13 @@ def invalid_indexes(connection: Connection) -> Iterator[Finding]:
     """Indexes that a broken CREATE, REINDEX or DROP INDEX CONCURRENTLY left."""
     rows = fetch_all(
         connection,
-        f"SELECT {NAME.format('i.indexrelid')}, {NAME.format('i.indrelid')}, pg_get_indexdef(i.indexrelid), "  # noqa: S608 - our own text, and so below
-        "pg_size_pretty(pg_relation_size(i.indexrelid)), "
-        f"{NAME.format('(SELECT inhparent FROM pg_inherits WHERE inhrelid = i.indexrelid)')} "
+        f"SELECT i.indexrelid, {NAME.format('i.indexrelid')}, {NAME.format('i.indrelid')}, "  # noqa: S608 - our own text, and so below
+        f"{SIZE.format('i.indexrelid')}, {NAME.format(_PARENT)} "
         "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid AND c.relkind = 'i' "
-        f"AND c.relpersistence <> 't' AND NOT EXISTS ({AT_WORK}) ORDER BY 1",
+        f"AND c.relpersistence <> 't' AND NOT EXISTS ({AT_WORK}) ORDER BY 2",
     )
-    for name, table, definition, size, parent in rows:
-        what = f"index `{name}` on `{table}` is invalid ({size})"
+    for oid, name, table, size, parent in rows:
+        what = f"index `{name}` on `{table}` is invalid{f' (about {size})' if size else ''}"
         drop = (f"DROP INDEX CONCURRENTLY {name};",)
         if parent:
             mend = (f"REINDEX INDEX CONCURRENTLY {name};", f"ALTER INDEX {parent} ATTACH PARTITION {name};")
@@ -60,8 +68,16 @@ def invalid_indexes(connection: Connection) -> Iterator[Finding]:
         elif _LEFTOVER.search(name):
             yield Finding("reindex_leftover", what, drop, fix=drop, then="repeat the REINDEX if it is still wanted")
         else:
-            again = _CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", definition)
-            yield Finding("invalid_index", what, drop, fix=drop, then=f"build it again: {again};")
+            yield Finding("invalid_index", what, drop, fix=drop, then=f"build it again{_definition(connection, oid)}")
+
+
+def _definition(connection: Connection, index: int) -> str:
+    """How to build it, unless somebody locks its table just now: `pg_get_indexdef` would wait for that."""
+    try:
+        definition = fetch_one(connection, "SELECT pg_get_indexdef(%s)", (index,))[0]
+    except errors.LockNotAvailable:
+        definition = None
+    return f": {definition.replace('INDEX', 'INDEX CONCURRENTLY', 1)};" if definition else ""
 
 
 def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
@@ -76,8 +92,8 @@ def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
         f"SELECT quote_ident(k.conname), k.contype, {NAME.format('k.conrelid')}, "  # noqa: S608
         "(SELECT quote_ident(s.nspname) || '.' || quote_ident(t.typname) FROM pg_type t "
         "JOIN pg_namespace s ON s.oid = t.typnamespace WHERE t.oid = k.contypid), "
-        "pg_size_pretty(pg_total_relation_size(nullif(k.conrelid, 0))) "
-        f"FROM pg_constraint k WHERE NOT k.convalidated AND k.contype IN ('c', 'f', 'n') {is_enforced} "
+        f"{SIZE.format('k.conrelid')} FROM pg_constraint k "
+        f"WHERE NOT k.convalidated AND k.contype IN ('c', 'f', 'n') {is_enforced} "
         "AND NOT EXISTS (SELECT FROM pg_constraint p WHERE NOT p.convalidated AND (p.oid = k.conparentid OR "
         "k.coninhcount > 0 AND p.contype = k.contype AND (p.conname = k.conname OR k.contype = 'n') AND p.conrelid IN "
         "(SELECT inhparent FROM pg_inherits WHERE inhrelid = k.conrelid))) ORDER BY 3, 4, 1",
@@ -85,9 +101,10 @@ def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
     for name, kind, table, domain, size in rows:
         what = f"{_CONSTRAINTS[kind]} `{name}` on `{table or domain}` was never validated"
         whose = f"TABLE {table}" if table else f"DOMAIN {domain}"
-        scan = f" (reads the table, {size}, and blocks neither reads nor writes)" if table else ""
+        how_long = f" and reads all of it, about {size}" if size else " and reads all of it"
+        then = f"VALIDATE blocks neither readers nor writers of the table{how_long}" if table else ""
         validate = (f"ALTER {whose} VALIDATE CONSTRAINT {name};",)
-        yield Finding("not_valid_constraint", what + scan, validate, fix=validate)
+        yield Finding("not_valid_constraint", what, validate, fix=validate, then=then)
 
 
 def pending_detaches(connection: Connection) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import NamedTuple
 
 from psycopg2 import errors
@@ -116,10 +117,15 @@ def half_done_steps(
 
 def _again(run: _Run, options: str) -> str:
     """The command that repeats a run; one that was part of a start is repeated by itself."""
-    program, verb, *_ = [*run.command.split(), ""]
-    if verb not in {"upgrade", "downgrade"}:
+    try:
+        program, verb, *rest = shlex.split(run.command)
+    except ValueError:
+        program = verb = ""
+        rest = []
+    if verb not in {"upgrade", "downgrade"} or program not in {"tidegate", "alembic"}:
         return f"tidegate upgrade{options}"
-    return run.command.replace(program, program + options, 1) if program == "alembic" else run.command + options
+    before, behind = (options, "") if program == "alembic" else ("", options)
+    return f"{program}{before} {shlex.join([verb, *rest])}{behind}"
 
 
 def _was_cut_off(run: _Run) -> bool:

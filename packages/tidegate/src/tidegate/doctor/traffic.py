@@ -87,7 +87,8 @@ def idle_transactions(connection: Connection, older_than_s: float) -> Iterator[F
         "AND state_change < clock_timestamp() - make_interval(secs => %s) ORDER BY state_change",
         (older_than_s,),
     )
-    for session in (Session(*row) for row in rows):
+    at_work = {session.pid for key in (MUTEX, FENCE) for session in holders_of(connection, key)}
+    for session in (Session(*row) for row in rows if row[0] not in at_work):
         yield Finding(
             "idle_transaction", f"{session} is {session.doing}", (f"SELECT pg_terminate_backend({session.pid});",)
         )
