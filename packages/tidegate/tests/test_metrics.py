@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import yaml
 from projects import DOORS, Project, until
 from prometheus_client.parser import text_string_to_metric_families
 from tools.postgres import free_port
@@ -98,6 +101,21 @@ def test_the_file_is_replaced_whole_and_readable_by_the_collector(project: Proje
     assert samples(path.read_text())["tidegate_up", ""] == 0
     assert project.tidegate("metrics", "--output", "missing/tidegate.prom").code == 64
     assert [file.name for file in project.folder.iterdir() if "prom" in file.name] == ["tidegate.prom"]
+
+
+def test_the_page_on_monitoring_lists_every_metric_with_its_meaning_and_alerts_on_no_other(project: Project) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "monitoring.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\| ([^|]+) \|$", page, re.MULTILINE)
+    project.add("a", "pass")
+    assert project.tidegate("upgrade").code == 0
+    metrics = scrape(find_target(str(project.folder / "alembic.ini"), database_url=project.url), print).metrics
+    assert [(name, kind, labels.strip(), meaning.strip()) for name, kind, labels, meaning in listed] == [
+        (metric.name, metric.kind, ", ".join(f"`{label}`" for label in metric.samples[0][0]), metric.help)
+        for metric in metrics
+    ]
+    rules = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])["groups"][0]["rules"]
+    named = {name for rule in rules for name in re.findall(r"tidegate_\w+", rule["expr"])}
+    assert named <= {metric.name for metric in metrics}
 
 
 def test_labels_are_escaped_and_hold_no_password(project: Project) -> None:
