@@ -64,7 +64,6 @@ def test_reading_the_revisions_connects_to_nothing(project: Project) -> None:
     assert result.code == 12, "the revisions were read, and then no database answered"
 
 
-@pytest.mark.skip(reason="the worker has to call `run_env` for it")
 def test_an_env_py_that_wants_to_run_in_a_thread_beside_a_loop_gets_one(project: Project) -> None:
     pytest.importorskip("anyio", reason="where AnyIO is not installed, no `env.py` can ask for it")
     project.add_table("a")

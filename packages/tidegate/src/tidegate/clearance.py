@@ -7,6 +7,7 @@ waits here, before its statement; once it does, it is given up and begun anew wh
 
 from __future__ import annotations
 
+import re
 import time
 from typing import NamedTuple
 
@@ -32,6 +33,8 @@ REPORT_EVERY_S = 10.0
 
 _NOBODY_WAITS_FOR = HARMLESS | {"ShareUpdateExclusiveLock"}
 """Modes that no reading and no writing waits for."""
+
+_COMMITS = re.compile(r"\b(?:COMMIT|ROLLBACK)\b", re.IGNORECASE)
 
 _NO_LIMIT = {"lock_timeout": "0"}
 _NO_LIMITS = {"lock_timeout": "0", "statement_timeout": "0"}
@@ -90,6 +93,15 @@ class Clearance:
         """The answer; nothing yet while somebody is in the way. Ask again in a moment."""
         if question is not self._question:
             self._begin(question)
+        answer = self._consider(question)
+        statements = self._statements or ()
+        return answer and answer._replace(
+            is_plain=bool(statements) and all(map(_is_plain, statements)),
+            ends_transaction=any(statement.ends_transaction for statement in statements),
+            is_repeatable=bool(statements) and all(map(_can_be_sent_again, statements)),
+        )
+
+    def _consider(self, question: Question) -> Answer | None:
         statements = self._statements or ()
         own = {question.pid, *(holder.pid for holder in holders(self._control, FENCE))}
         holds = holds_others_up(self._control, own)
@@ -230,6 +242,17 @@ class Clearance:
         self._tell(f"    waiting {when} ({spent} of {budget}); in the way:")
         for cause in causes:
             self._tell(f"      {cause}")
+
+
+def _is_plain(statement: Statement) -> bool:
+    """Whether it may be sent within a transaction. Code on the server may want to end the one that it runs in."""
+    may_commit = statement.kind == "CALL" or (statement.kind == "DO" and _COMMITS.search(statement.sql) is not None)
+    return not (statement.runs_alone or statement.ends_transaction or may_commit)
+
+
+def _can_be_sent_again(statement: Statement) -> bool:
+    """Whether it may come once more though it may have succeeded: `prepare` knows what these leave behind."""
+    return statement.is_repeatable or bool(statement.drops_index) or "DETACH" in statement.kind
 
 
 def _short(sql: str) -> str:

@@ -29,6 +29,12 @@ class Answer(NamedTuple):
     is_final: bool = False
     """Of a `stop`: the whole run is to end with `why`."""
     why: str = ""
+    is_plain: bool = False
+    """It may be sent within a transaction of its own."""
+    ends_transaction: bool = False
+    """There is a COMMIT or its like in it."""
+    is_repeatable: bool = False
+    """Once more after it was committed does no harm and is no error."""
 
     def to_json(self) -> str:
         """The answer as it travels."""

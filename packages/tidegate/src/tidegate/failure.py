@@ -146,6 +146,8 @@ def _from_worker(error: dict[str, Any], request: Request, at: str, clearance: Cl
             hint=f"{clearance.refusal.hint}; then run `{request.command}` again",
             revision=error["revision"],
         )
+    if error["kind"] == "half_done":
+        return _half_done(error, request, f"{said}\n  database:  at `{at}`")
     if error["revision"] is None:
         return _outside_a_revision(error, request, f"{said}{_indented(error, request)}\n  database:  at `{at}`")
     done = "".join(f"\n  committed: {_one_line(sent.sql, request)}" for sent in clearance.trace.committed)
@@ -165,6 +167,16 @@ def _what_stays(error: dict[str, Any], clearance: Clearance) -> str:
     if clearance.trace.committed or "CONCURRENTLY" not in str(error["statement"]).upper():
         return "failed after part of it was committed"
     return "failed, and what its statement had half done stays"
+
+
+def _half_done(error: dict[str, Any], request: Request, message: str) -> MigrationFailed:
+    forget = f"DELETE FROM tidegate.step WHERE revision = '{error['revision']}'"  # noqa: S608 - for people to copy
+    return MigrationFailed(
+        message,
+        hint="bring the database by hand to where the revision begins, or to its end and say so with `alembic stamp`; "
+        f"then `{forget}`, and run `{request.command}` again",
+        revision=error["revision"],
+    )
 
 
 def _outside_a_revision(error: dict[str, Any], request: Request, message: str) -> TidegateError:

@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationInfo
     from sqlalchemy.engine import Connection
 
+    from tidegate.journal import Journal
     from tidegate.order import Order
-
-_COMMIT = re.compile(r"(?:^|;)\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*(?:COMMIT|END)\b", re.IGNORECASE | re.DOTALL)
-"""A statement, or a part of one, that ends a transaction. In a function's body it is only a doubt."""
-
 
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 """What leaves something behind even when it fails."""
@@ -37,8 +34,9 @@ _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 class Progress:
     """Where the worker is, and the account it gives of it."""
 
-    def __init__(self, emit: Callable[..., None]) -> None:
+    def __init__(self, emit: Callable[..., None], journal: Journal) -> None:
         self.emit = emit
+        self.journal = journal
         self.revision: str | None = None
         self.statement: str | None = None
         self.committed_part = False
@@ -53,23 +51,23 @@ class Progress:
         self.revision, self.statement, self.committed_part = revision, None, False
         self.is_inside, self._began = True, time.monotonic()
         self.emit("revision", id=revision, number=number, of=of, title=title)
+        self.journal.begin(revision)
 
     def executing(self, statement: str, *, in_autocommit: bool, reads: bool) -> None:
         """A statement of the revision is about to be sent."""
         self.statement, self._reads = statement, reads
-        stays_when_it_fails = in_autocommit and _CONCURRENTLY.search(statement) is not None
-        self.committed_part |= stays_when_it_fails or _COMMIT.search(statement) is not None
+        self.committed_part |= in_autocommit and _CONCURRENTLY.search(statement) is not None
 
-    def executed(self, *, in_autocommit: bool) -> None:
+    def executed(self, *, in_autocommit: bool, on_record: bool) -> None:
         """It succeeded."""
         self.committed_part |= in_autocommit and not self._reads
-        self.emit("executed", autocommit=in_autocommit)
+        self.emit("executed", autocommit=in_autocommit, on_record=on_record)
 
-    def committed(self, *, has_written: bool) -> None:
+    def committed(self, *, has_written: bool, on_record: bool) -> None:
         """A connection commits; in the middle of a revision that means that part of it stays."""
         if self.is_inside and has_written:
             self.committed_part = True
-            self.emit("committed")
+            self.emit("committed", on_record=on_record)
         if not self.is_inside:
             self.revision = None  # it is done; what fails from here on is not its fault
 
@@ -89,7 +87,13 @@ def attach(environment: EnvironmentContext, *, order: Order, progress: Progress)
     def guarded_configure(connection: Connection | None = None, *rest: Any, **options: Any) -> None:
         progress.reached_configure = True
         if connection is not None:
-            table = raise_fence(connection, control_pid=order.control_pid, emit=progress.emit, options=options)
+            table = raise_fence(
+                connection,
+                control_pid=order.control_pid,
+                emit=progress.emit,
+                options=options,
+                load=progress.journal.load,
+            )
             seen.add(table)
             if len(seen) > 1:
                 raise WorkerRefused(f"`env.py` migrates several version tables ({', '.join(sorted(seen))}), not one")
@@ -129,6 +133,8 @@ def _recorder(order: Order, progress: Progress) -> Callable[..., None]:
             "duration_ms": progress.applied(),
         }
         ctx.connection.execute(_INSERT, row)
+        if progress.journal.has_rows:
+            ctx.connection.execute(_FORGET, {"id": script.revision})
         _commit_what_alembic_would_lose(ctx)
 
     return record
@@ -152,6 +158,9 @@ _INSERT = text(
     "(:id, :direction, coalesce(string_to_array(nullif(CAST(:parents AS text), ''), chr(10)), '{}'), "
     "CAST(:phase AS text), CAST(:checksum AS text), CAST(:run_id AS bigint), CAST(:duration_ms AS integer))"
 )
+
+
+_FORGET = text("DELETE FROM tidegate.step WHERE revision = :id")
 
 
 def _checksum(path: str | None) -> str | None:

@@ -7,6 +7,7 @@ import time
 import psycopg2
 from psycopg2 import errors
 
+from tidegate import step
 from tidegate.connect import fetch_one
 from tidegate.errors import DatabaseRefused, LockBusy
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS tidegate;
-COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 2.';
+COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 3.';
 CREATE TABLE IF NOT EXISTS tidegate.run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     command text NOT NULL,
@@ -61,7 +62,7 @@ _LAYOUT_2 = """
 ALTER TABLE tidegate.run ADD COLUMN IF NOT EXISTS before_command text,
     ADD COLUMN IF NOT EXISTS before_exit_code integer, ADD COLUMN IF NOT EXISTS before_ms bigint;
 GRANT SELECT (started_at, finished_at, outcome, attempts) ON tidegate.run TO PUBLIC;
-COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 2.';
+COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 3.';
 """
 """What a record of an earlier version lacks. The columns need no rewrite; readers of an old record do without them."""
 
@@ -79,12 +80,13 @@ def ensure_record(connection: Connection) -> None:
     is_there, is_up_to_date = fetch_one(
         connection,
         "SELECT to_regclass('tidegate.revision') IS NOT NULL, EXISTS (SELECT FROM pg_attribute "
-        "WHERE attrelid = to_regclass('tidegate.run') AND attname = 'before_ms' AND NOT attisdropped)",
+        "WHERE attrelid = to_regclass('tidegate.run') AND attname = 'before_ms' AND NOT attisdropped) "
+        "AND to_regclass('tidegate.step') IS NOT NULL",
     )
     if is_there and is_up_to_date:
         return
     try:
-        _change(connection, _LAYOUT_2 if is_there else _TABLES)
+        _change(connection, (_LAYOUT_2 if is_there else _TABLES) + step.TABLE)
     except errors.InsufficientPrivilege as exc:
         role, name = fetch_one(connection, "SELECT current_user, current_database()")
         if is_there:

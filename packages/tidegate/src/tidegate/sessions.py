@@ -63,7 +63,7 @@ class WorkerRefused(Exception):
 class WorkingSession:
     """One server session of the worker, under whichever connection of SQLAlchemy or of the driver."""
 
-    on_raw_statement: Callable[[WorkingSession, str, Callable[[str], Any]], Any] | None = None
+    on_raw_statement: Callable[[WorkingSession, str, Any, Any, Callable[[str], Any]], Any] | None = None
     """Gets the statements that go to a cursor of the driver past SQLAlchemy."""
 
     def __init__(self, dbapi_connection: Any, pid: int) -> None:
@@ -168,19 +168,27 @@ def _watch_cursors(dbapi_connection: Any, session: WorkingSession) -> None:
 
             if session.is_announced or session.on_raw_statement is None or not isinstance(query, str):
                 return send(query)
-            return session.on_raw_statement(session, query, send)
+            return session.on_raw_statement(session, query, rest, self, send)
 
     dbapi_connection.cursor_factory = WatchedCursor
 
 
 def raise_fence(
-    connection: Connection, *, control_pid: int, emit: Callable[..., None], options: Mapping[str, Any]
+    connection: Connection,
+    *,
+    control_pid: int,
+    emit: Callable[..., None],
+    options: Mapping[str, Any],
+    load: Callable[[WorkingSession, str | None], None],
 ) -> str:
     """Make this connection a working session: the settings, the fence, and the proof that the lock is held.
 
     Whatever `env.py` executed before `configure()` left a transaction open; with it Alembic would believe
     that somebody else commits, and everything would be rolled back with exit code 0. It is committed here,
     with our own statements, unless `env.py` holds a transaction that it began itself.
+
+    Args:
+        load: Reads what earlier runs left, once it is certain that this is the database.
 
     Returns:
         The version table with its schema, as this session's search path finds it.
@@ -203,6 +211,8 @@ def raise_fence(
     path = connection.execute(text("SELECT array_to_string(current_schemas(true), chr(10))")).scalar() or ""
     emit("connected", pid=connection.execute(text("SELECT pg_backend_pid()")).scalar(), search_path=path.split("\n"))
     table = _version_table(connection, options)
+    if (session := working_session(connection)) is not None:
+        load(session, options.get("version_table"))
     if not is_explicit:
         connection.commit()
     return table

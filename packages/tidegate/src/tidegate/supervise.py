@@ -231,12 +231,15 @@ class Supervisor:
         self._statement = redact(" ".join(sql.split()))
         self._statement_began = self._reported = time.monotonic()
 
-    def _on_executed(self, autocommit: bool) -> None:  # noqa: FBT001 - the worker's word
-        self._statement = None
-        self._clearance.trace.executed(autocommit=autocommit)
+    def _on_resumed(self, steps: int) -> None:
+        self._tell(f"    {steps} of its statements were committed before and are left out")
 
-    def _on_committed(self) -> None:
-        self._clearance.trace.commit()
+    def _on_executed(self, autocommit: bool, on_record: bool) -> None:  # noqa: FBT001 - the worker's words
+        self._statement = None
+        self._clearance.trace.executed(autocommit=autocommit, on_record=on_record)
+
+    def _on_committed(self, on_record: bool) -> None:  # noqa: FBT001 - the worker's word
+        self._clearance.trace.commit(on_record=on_record)
 
     def _on_applied(self, id: str, ms: int) -> None:  # noqa: A002 - the worker's word
         self.account.applied.append(id)

@@ -25,15 +25,15 @@ class Trace:
         """It is on its way."""
         self._sending = Sent(sql, is_repeatable)
 
-    def executed(self, *, autocommit: bool) -> None:
-        """It succeeded."""
+    def executed(self, *, autocommit: bool, on_record: bool = False) -> None:
+        """It succeeded. What is on record is left out when the revision begins anew."""
         if self._sending is not None:
-            (self.committed if autocommit else self._open).append(self._sending)
+            (self.committed if autocommit else self._open).append(_known(self._sending, on_record=on_record))
             self._sending = None
 
-    def commit(self) -> None:
+    def commit(self, *, on_record: bool = False) -> None:
         """What was open stays."""
-        self.committed += self._open
+        self.committed += [_known(sent, on_record=on_record) for sent in self._open]
         self._open.clear()
 
     @property
@@ -45,3 +45,7 @@ class Trace:
     def unrepeatable(self) -> list[Sent]:
         """What of it is committed and must not happen twice."""
         return [sent for sent in self.committed if not sent.is_repeatable]
+
+
+def _known(sent: Sent, *, on_record: bool) -> Sent:
+    return sent._replace(is_repeatable=sent.is_repeatable or on_record)

@@ -49,7 +49,9 @@ def _migrate(order: Order, dialogue: Dialogue) -> None:
     from alembic.script import ScriptDirectory
 
     from tidegate.alembic_config import alembic_config
+    from tidegate.env_py import run_env
     from tidegate.hooks import Progress, announced, attach
+    from tidegate.journal import Journal
     from tidegate.project import Project
     from tidegate.sessions import watch_sessions
     from tidegate.statements import watch_statements
@@ -58,9 +60,10 @@ def _migrate(order: Order, dialogue: Dialogue) -> None:
     config = alembic_config(project, sqlalchemy_url=_with_a_driver(order.sqlalchemy_url))
     config.cmd_opts = _command_line(order)
     script = ScriptDirectory.from_config(config)
-    progress = Progress(dialogue.emit)
+    journal = Journal(run_id=order.run_id, direction=order.direction, emit=dialogue.emit)
+    progress = Progress(dialogue.emit, journal)
     watch_sessions(is_pooled=order.is_pooled, lock_timeout_s=order.lock_timeout_s)
-    watch_statements(progress, dialogue)
+    watch_statements(progress, dialogue, journal)
 
     def steps(revision: Any, _context: Any) -> Any:
         plan = script._upgrade_revs if order.direction == "upgrade" else script._downgrade_revs  # noqa: SLF001 - what alembic.command calls
@@ -70,7 +73,7 @@ def _migrate(order: Order, dialogue: Dialogue) -> None:
     attach(environment, order=order, progress=progress)
     try:
         with environment:
-            script.run_env()
+            run_env(script, has_begun=lambda: progress.reached_configure)
     except BaseException as exc:
         exc.tidegate_progress = progress  # type: ignore[attr-defined]  # `_describe` says where it happened
         raise
@@ -108,6 +111,7 @@ def _describe(exc: BaseException) -> dict[str, Any]:
     from alembic.util import CommandError
     from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError
 
+    from tidegate.journal import HalfDone
     from tidegate.sessions import PooledSession, WorkerRefused
     from tidegate.statements import Stopped
 
@@ -135,6 +139,8 @@ def _describe(exc: BaseException) -> dict[str, Any]:
         facts |= {"kind": "alembic", "message": str(exc)}
     elif isinstance(exc, Stopped):
         facts |= {"kind": "stopped", "message": str(exc), "statement": exc.statement, "is_final": exc.is_final}
+    elif isinstance(exc, HalfDone):
+        facts |= {"kind": "half_done", "message": str(exc)}
     elif isinstance(exc, (WorkerRefused, PooledSession)):
         facts |= {"kind": "pooler" if isinstance(exc, PooledSession) else "refused", "message": str(exc)}
     else:

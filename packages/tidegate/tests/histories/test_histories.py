@@ -31,14 +31,12 @@ KILLS = int(os.environ.get("TIDEGATE_KILLS", "25" if IS_FULL else "4"))
 
 RACERS = 4
 
-NOT_YET = pytest.mark.skip(reason="the worker has to call `run_env` for it, and to skip what a killed run committed")
-
 pytestmark = [
     pytest.mark.histories,
     pytest.mark.parametrize(
         "ground",
         [
-            pytest.param((history, major), id=f"{history.name}-{major}", marks=[NOT_YET] * (history.name == "prefect"))
+            pytest.param((history, major), id=f"{history.name}-{major}")
             for history in HISTORIES
             for major in (MAJORS if IS_FULL else MAJORS[:1])
         ],
