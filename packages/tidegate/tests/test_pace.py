@@ -66,6 +66,19 @@ def test_the_budget_runs_from_the_first_wait_and_ends_by_time_or_by_attempts() -
     assert not left.may_try_again
 
 
+def test_a_revision_that_got_through_leaves_the_next_one_the_whole_time() -> None:
+    clock = Clock()
+    left = patience(clock, Pace(retry_for_s=10))
+    left.begin_waiting()
+    clock.now += 60
+    assert left.time_is_up
+    left.got_through()
+    assert not left.time_is_up
+    left.begin_waiting()
+    clock.now += 9
+    assert left.waited_s == 9
+
+
 def test_pauses_grow_with_jitter_stay_bounded_and_never_outlast_the_budget() -> None:
     clock = Clock()
     most, least = patience(clock, chance=1.0), patience(clock, chance=0.0)

@@ -170,7 +170,7 @@ def holds_others_up(connection: Connection, pids: Iterable[int]) -> bool:
         connection,
         "SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
         "WHERE l.pid = ANY(%s) AND l.granted AND l.locktype = 'relation' AND NOT l.mode = ANY(%s) "
-        "AND c.relkind IN ('r', 'p', 'm', 'f') AND c.relnamespace <> 'pg_catalog'::regnamespace "
+        "AND c.relkind IN ('r', 'p', 'm', 'f', 'v', 'S', 'i', 'I') AND c.relnamespace <> 'pg_catalog'::regnamespace "
         "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1",
         (list(pids), ["AccessShareLock", "ShareUpdateExclusiveLock"]),
     )

@@ -86,6 +86,7 @@ class Clearance:
 
     def forget_wants(self) -> None:
         """The revision is applied."""
+        self.patience.got_through()
         self._wanted.clear()
         self._reported = None
 
@@ -118,7 +119,7 @@ class Clearance:
         self.blockers = self._find_blockers(wanted, timeout, question.pid, own)
         if self.blockers:
             return self._wait(question, own, holds=holds)
-        return None if self._is_unsure and not was_unsure else Answer("go", self._settings(timeout))
+        return None if self._is_unsure and not was_unsure else Answer("go", self._settings())
 
     def _wait(self, question: Question, own: Collection[int], *, holds: bool) -> Answer | None:
         """The answer while somebody is in the way: nothing yet, unless waiting here does harm or leads nowhere."""
@@ -143,7 +144,7 @@ class Clearance:
         lock = awaited_lock(self._control, pid)
         if lock is not None:
             self._wanted.add(Relation(*lock))
-            self.blockers = blockers_of(self._control, pid) or self.blockers
+        self.blockers = blockers_of(self._control, pid) or self.blockers
 
     def is_clear(self) -> bool:
         """Whether nobody is in the way of what the revision wanted so far. It is begun anew then."""
@@ -188,12 +189,10 @@ class Clearance:
             self._tell(f"    {found.reason}: {'skipped' if found.verdict == 'skip' else ', then '.join(found.first)}")
         return Answer(found.verdict, _NO_LIMITS, found.first)
 
-    def _settings(self, timeout: float) -> dict[str, str]:
-        """Only what differs from what every session has in this attempt."""
+    def _settings(self) -> dict[str, str]:
+        """The timeout each time: who knows what an `env.py` or an earlier revision made of the one that we set."""
         held_for = None if self._held_since is None else time.monotonic() - self._held_since
         left = self.patience.pace.left_s(self.patience.attempt, held_for_s=held_for)
-        if left == timeout:
-            return {}
         return {"lock_timeout": f"{max(1, round(left * 1000))}ms"}
 
     def _refuse_own_lock(self, question: Question) -> Answer:

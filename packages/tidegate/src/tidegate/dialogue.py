@@ -49,6 +49,7 @@ class Dialogue:
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._answers_fd = answers_fd
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
 
     def emit(self, event: str, /, **facts: Any) -> None:
         """Tell the parent."""
@@ -58,15 +59,18 @@ class Dialogue:
 
     def ask(self, **facts: Any) -> Answer:
         """Ask the parent about a statement; it answers when nobody is in the way any more."""
-        self.emit("question", **facts)
-        return self._answers.get()
+        with self._asking:  # the parent answers one question at a time
+            self.emit("question", **facts)
+            return self._answers.get()
 
     def listen(self) -> None:
         """Hear the answers from now on, and die with the parent."""
         threading.Thread(target=self._hear, name="tidegate-lifeline", daemon=True).start()
 
     def _hear(self) -> None:
-        with os.fdopen(self._answers_fd, encoding="utf-8") as lines:
-            for line in lines:
-                self._answers.put(Answer(**json.loads(line)))
-        os._exit(1)
+        try:
+            with os.fdopen(self._answers_fd, encoding="utf-8") as lines:
+                for line in lines:
+                    self._answers.put(Answer(**json.loads(line)))
+        finally:  # the last line may be torn
+            os._exit(1)

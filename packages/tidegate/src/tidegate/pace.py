@@ -12,7 +12,7 @@ LOCK_TIMEOUT_S = 0.1
 """How long a statement may wait for a lock, and the application behind it; the operator may say otherwise."""
 
 RETRY_FOR_S = 600.0
-"""How long a run goes on trying, from the first lock that it did not get."""
+"""How long a revision is tried for, from the first lock that it did not get."""
 
 RETRY_ATTEMPTS = 50
 """How often it tries in that time at most: an attempt that is refused holds the application up for a lock timeout."""
@@ -69,9 +69,13 @@ class Patience:
         if self._since is None:
             self._since = self._clock()
 
+    def got_through(self) -> None:
+        """A revision is applied: what it waited is not the next one's, nor is the time that it worked."""
+        self._since = None
+
     @property
     def waited_s(self) -> float:
-        """Seconds since somebody was first in the way."""
+        """Seconds since somebody was first in the way of this revision."""
         return 0.0 if self._since is None else self._clock() - self._since
 
     @property
