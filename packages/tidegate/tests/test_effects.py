@@ -47,6 +47,13 @@ def test_the_placeholders_of_every_driver_are_understood(text: str) -> None:
     assert (one.kind, one.sql) == ("UPDATE", text)
 
 
+def test_a_long_text_costs_no_more_than_parsing_it_and_a_longer_one_is_left_alone() -> None:
+    rows = ", ".join(f"({number}, now(), (SELECT max(id) FROM c))" for number in range(10_000))
+    (one,) = read_statements(f"INSERT INTO b VALUES {rows}") or ()
+    assert [relation.name for relation in one.locks] == ["b", "c"]
+    assert read_statements(f"SELECT '{'x' * 1_000_000}'") is None
+
+
 def test_statements_are_told_apart_by_their_bytes() -> None:
     texts = [one.sql for one in read_statements("SELECT 'ä;ö'; -- é\nDROP TABLE é;\n\n SELECT 2 -- end") or ()]
     assert texts == ["SELECT 'ä;ö'", "DROP TABLE é", "SELECT 2 -- end"]

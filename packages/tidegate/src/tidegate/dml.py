@@ -11,7 +11,7 @@ from tidegate.found import (
     UNKNOWN,
     is_harmless,
 )
-from tidegate.parse_tree import functions_in, inside, name_of
+from tidegate.parse_tree import gathered, inside, name_of, names_of_functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,21 +27,22 @@ _WRITES = ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt")
 
 def read_query(node: Message, found: Found) -> None:
     """Note the locks of a query and of all that it contains."""
-    with_names = {expression.ctename for expression in inside(node, "CommonTableExpr")}
-    tables = [name_of(table) for table in inside(node, "RangeVar")]
-    made = {name_of(into.rel) for into in inside(node, "IntoClause")}
-    written = {name_of(write.relation) for kind in _WRITES for write in inside(node, kind)}
+    nodes = gathered(node, *_WRITES, "CommonTableExpr", "RangeVar", "IntoClause", "SelectStmt", "FuncCall", "A_Const")
+    with_names = {expression.ctename for expression in nodes["CommonTableExpr"]}
+    tables = [name_of(table) for table in nodes["RangeVar"]]
+    made = {name_of(into.rel) for into in nodes["IntoClause"]}
+    written = {name_of(write.relation) for kind in _WRITES for write in nodes[kind]}
     found.lock(ACCESS_SHARE, *(t for t in tables if (t.schema or t.name not in with_names) and t not in made))
     found.lock(ROW_EXCLUSIVE, *written)
-    for select in inside(node, "SelectStmt"):
+    for select in nodes["SelectStmt"]:
         if select.locking_clause:
             froms = [name_of(table) for item in select.from_clause for table in inside(item, "RangeVar")]
             found.lock(ROW_SHARE, *(t for t in froms if t.schema or t.name not in with_names))
     found.creates += made
-    functions = functions_in(node)
+    functions = names_of_functions(nodes["FuncCall"])
     found.say_unknown(functions)
     found.sets_lock_timeout = "set_config" in functions and any(
-        text.sval.sval.lower() == "lock_timeout" for text in inside(node, "A_Const") if text.HasField("sval")
+        text.sval.sval.lower() == "lock_timeout" for text in nodes["A_Const"] if text.HasField("sval")
     )
     found.is_repeatable = not written and not made and all(map(is_harmless, functions))
 
