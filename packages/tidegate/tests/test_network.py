@@ -22,9 +22,9 @@ from tidegate.url import Database
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RUN_ENDS_WITHIN_S = 25.0
+RUN_ENDS_WITHIN_S = 30.0
 """8 s until TCP gives up on the ping, which comes every second; then 10 s, in which a restarted server would be back,
-and the attempt that is under way."""
+and the attempt that is under way: 20 s when the machine has nothing else to do."""
 
 SERVER_NOTICES_WITHIN_S = 16.0
 """Keepalives: the first after 5 s, then three more, 3 s apart; the check interval on top."""
@@ -59,7 +59,6 @@ def locks(project: Project) -> int:
     return int(project.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0])
 
 
-@pytest.mark.alone
 def test_when_packets_vanish_the_run_ends_the_server_frees_the_lock_and_the_next_run_finishes(far: Far) -> None:
     far.project.query("CREATE TABLE pace (seconds float)")
     far.project.query("INSERT INTO pace VALUES (60)")
