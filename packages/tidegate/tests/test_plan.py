@@ -129,7 +129,11 @@ def test_revisions_that_need_the_database_are_named_shown_from_their_files_and_h
     shop.add("h", "\n    from alembic import context\n    assert context.is_offline_mode()", down="g")
     shop.add("i", "\n    while True:\n        op.execute('DELETE FROM orders'); time.sleep(0.01)", down="h")
     shop.add("j", 'op.execute("SELECT 1, \'" + "x" * 200000 + "\'")', down="i")
-    shop.add("k", "import os; raise RuntimeError(os.environ['OWN'])", down="j")
+    shop.add(
+        "k",
+        "import os; op.execute(\"CREATE ROLE app PASSWORD 'geheim43'\"); raise RuntimeError(os.environ['OWN'])",
+        down="j",
+    )
     result = shop.tidegate("plan", "--from", "d", OWN="postgresql://app:geheim42@db/db")
     assert result.code == 0, result.err
     _, e, f, g, h, i, j, k = result.out.split(" of 7: ")
@@ -146,6 +150,8 @@ def test_revisions_that_need_the_database_are_named_shown_from_their_files_and_h
     assert i.count("DELETE FROM orders;") == 1
     assert "SELECT 1, 'xxx" in j
     assert "RuntimeError: postgresql://app:***@db/db" in k
+    assert "CREATE ROLE app PASSWORD ***;" in k
+    assert "geheim" not in result.out + result.err
 
 
 TRIES = """

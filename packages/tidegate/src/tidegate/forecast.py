@@ -101,7 +101,13 @@ def foresee(target: Target, pending: Iterable[Revision], x_arguments: tuple[str,
     whole = {name: value for answer in answers if "id" not in answer for name, value in answer.items()}
     table = ".".join(part for part in (whole.get("version_table_schema"), whole.get("version_table")) if part)
     without = whole.get("without_env_py")
-    return Forecast(tuple(found), target.database.redact(without) if without else None, failed, table or None)
+    redact = target.database.redact
+    return Forecast(
+        tuple(found),
+        without_env_py=redact(without) if without else None,
+        failed=redact(failed) if failed else None,
+        version_table=table or None,
+    )
 
 
 def look_ahead(
@@ -130,15 +136,17 @@ def look_ahead(
 def _foreseen(
     target: Target, revision: Revision, answer: Mapping[str, Any], created: list[tuple[str | None, str]]
 ) -> Foreseen:
+    redact = target.database.redact
     statements: list[Statement] = []
     unreadable = []
     for text in answer["statements"]:
         known = [*created, *(name for statement in statements for name in statement.creates)]
         read = read_statements(text, known)
         if read is None:
-            unreadable.append(text)
+            unreadable.append(redact(text))
         else:
-            statements += [statement for statement in read if statement.kind not in _BOOKKEEPING]
+            found = (statement._replace(sql=redact(statement.sql)) for statement in read)
+            statements += [statement for statement in found if statement.kind not in _BOOKKEEPING]
     problem = answer.get("problem")
     where = f"line {answer['line']}: " if answer.get("line") else ""
     return Foreseen(
@@ -146,7 +154,7 @@ def _foreseen(
         title=(answer.get("title") or "").split("\n")[0].rstrip("."),
         statements=tuple(statements),
         unreadable=tuple(unreadable),
-        problem=target.database.redact(where + problem) if problem else None,
+        problem=redact(where + problem) if problem else None,
     )
 
 

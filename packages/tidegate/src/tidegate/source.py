@@ -10,6 +10,7 @@ import ast
 from typing import NamedTuple
 
 from tidegate.effects import read_statements
+from tidegate.url import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Source(NamedTuple):
     @property
     def operations(self) -> tuple[str, ...]:
         """The operations as people read them: `add_column users`."""
-        return tuple(_shown(call) for call in self.calls)
+        return tuple(redact(_shown(call)) for call in self.calls)
 
     def statements(self, created: Sequence[tuple[str | None, str]] = ()) -> tuple[Statement, ...]:
         """Statements that lock what the operations lock, as far as the file names it."""
@@ -59,7 +60,7 @@ class Source(NamedTuple):
             text = _stand_in(call)
             if text is not None:
                 known = [*created, *(name for statement in found for name in statement.creates)]
-                found += [one._replace(sql=_shown(call)) for one in read_statements(text, known) or ()]
+                found += [one._replace(sql=redact(_shown(call))) for one in read_statements(text, known) or ()]
         return tuple(found)
 
 

@@ -37,7 +37,7 @@ def tidegate() -> None:
 
     Lengths of time are written `30s`, `5m` or `1h30m`. Exit codes: 0 done; 3 behind, 4 ahead, 5 incompatible,
     6 diverged, 7 empty, 8 unknown (`status`); 10 a migration failed, 11 the lock is busy, 12 no database,
-    13 the database refuses, 14 a transaction pooler is in the way, 15 damage (`doctor`), 64 usage or configuration.
+    13 the database refuses, 14 a transaction pooler is in the way, 15 damage, 64 usage or configuration.
     """
 
 
