@@ -297,6 +297,7 @@ def test_fix_that_is_stopped_leaves_no_statement_and_no_lock_and_is_repeated(pro
     assert project.outcomes() == ["succeeded", "interrupted", "killed", "succeeded"]
 
 
+@pytest.mark.alone
 def test_a_reader_of_the_partition_never_waits_behind_fix(project: Project) -> None:
     half_detached(project)
     with reader(project, "part_1"):

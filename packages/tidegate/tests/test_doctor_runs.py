@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 from conftest import MAJORS
-from doctor_cases import findings, kinds, mended_by_fix, mended_by_its_own_command, only
+from doctor_cases import findings, kinds, mended_by_fix, mended_by_its_own_command, obey, only
 from projects import DOORS, Project, finish, until
 from tools.postgres import Cluster, temporary_cluster
 
 from tidegate.lock import FENCE, MUTEX
+from tidegate.record import last_ended, outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,15 +78,38 @@ def test_a_killed_run_whose_work_is_done_is_mended_by_the_printed_command(projec
     assert finding["commands"] == ["tidegate doctor --fix"]
 
 
-def test_a_revision_that_failed_after_it_committed_a_part_is_half_done_until_it_is_repeated(project: Project) -> None:
-    commits = "with op.get_context().autocommit_block():\n        op.execute('CREATE TABLE half (id int)')"
-    project.add("a", f"{commits}\n    op.execute('SELECT 1 / 0')")
+BLOCK = "with op.get_context().autocommit_block():\n        op.execute('CREATE TABLE half (id int)')"
+"""A part of a revision that is committed before its end."""
+
+
+def test_a_half_done_revision_is_finished_by_the_printed_command(project: Project) -> None:
+    path = project.add("a", f"{BLOCK}\n    op.execute('SELECT 1 / 0')")
     assert project.tidegate("upgrade").code == 10
     assert kinds(project) == ["half_done_step"]
-    project.add("a", "op.execute('CREATE TABLE IF NOT EXISTS half (id int)')")
+    path.write_text(path.read_text().replace("1 / 0", "1"))
     finding = mended_by_its_own_command(project, "half_done_step")
-    assert "revision `a` is half done" in finding["what"]
-    assert findings(project) == []
+    assert "revision `a` is half done since run 1; committed: CREATE TABLE half (id int)" in finding["what"]
+    assert (findings(project), project.at()) == ([], ["a"])
+
+
+def test_a_half_done_revision_that_cannot_go_on_says_what_to_do_by_hand(project: Project) -> None:
+    project.add("a", "op.execute('CREATE TABLE half (id int); COMMIT'); op.execute('SELECT 1 / 0')")
+    assert project.tidegate("upgrade").code == 10
+    finding = only(project, "half_done_step")
+    assert "cannot go on by itself because of `CREATE TABLE half (id int); COMMIT`" in finding["what"]
+    project.add("a", "op.execute('CREATE TABLE half (id int)')")
+    project.query("DROP TABLE half")
+    by_hand = [text for text in finding["hint"].split("`")[1::2] if text != "alembic stamp"]
+    obey(project, finding | {"commands": by_hand})
+    assert (findings(project), project.at()) == ([], ["a"])
+
+
+def test_rows_of_a_half_done_revision_that_plain_alembic_finished_are_removed(project: Project) -> None:
+    project.add("a", f"{BLOCK}\n    op.execute('SELECT 1 / 0')")
+    assert project.tidegate("upgrade").code == 10
+    assert project.run("alembic", "stamp", "a").code == 0
+    assert kinds(project) == ["stale_step", "unrecorded_revision"]
+    mended_by_fix(project, "stale_step")
 
 
 def test_a_revision_that_failed_and_was_rolled_back_is_no_damage(project: Project) -> None:
@@ -94,15 +118,16 @@ def test_a_revision_that_failed_and_was_rolled_back_is_no_damage(project: Projec
     assert findings(project) == []
 
 
-def test_fix_writes_a_killed_run_down_and_leaves_what_may_be_half_done(project: Project) -> None:
+def test_fix_writes_a_killed_run_down_and_metrics_do_not_take_that_for_a_migration(project: Project) -> None:
     killed_run(project)
-    project.add("b", "op.get_context().autocommit_block()", down="a")
-    assert "may be half done" in only(project, "unfinished_run")["what"]
     mended_by_fix(project, "unfinished_run")
     assert project.outcomes() == ["killed", "succeeded"]
     assert project.query("SELECT command FROM tidegate.run ORDER BY id DESC LIMIT 1") == [("tidegate doctor --fix",)]
-    finding = mended_by_its_own_command(project, "half_done_step")
-    assert "was cut off; revision `b`" in finding["what"]
+    with project.connection() as connection:
+        assert outcomes(connection) == {"killed": 1}
+        ended = last_ended(connection)
+    assert ended is not None
+    assert ended.outcome == "killed"
 
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)

@@ -171,16 +171,16 @@ class Ended(NamedTuple):
 
 
 def outcomes(connection: Connection) -> dict[str, int]:
-    """How many runs ended how."""
-    return dict(_rows(connection, "SELECT outcome, count(*) FROM tidegate.run GROUP BY outcome"))
+    """How many runs that migrated ended how; what the doctor did has no attempts."""
+    return dict(_rows(connection, "SELECT outcome, count(*) FROM tidegate.run WHERE attempts > 0 GROUP BY outcome"))
 
 
 def last_ended(connection: Connection) -> Ended | None:
-    """The newest run that is over."""
+    """The newest run that migrated and is over."""
     rows = _rows(
         connection,
         "SELECT id, outcome, extract(epoch FROM started_at)::float, extract(epoch FROM finished_at)::float "
-        "FROM tidegate.run WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1",
+        "FROM tidegate.run WHERE finished_at IS NOT NULL AND attempts > 0 ORDER BY id DESC LIMIT 1",
     )
     return Ended(*rows[0]) if rows else None
 

@@ -12,6 +12,7 @@ from tidegate.doctor import objects, past, traffic
 from tidegate.doctor.files import Entry, Files, recorded_entries
 from tidegate.doctor.finding import KINDS, Finding
 from tidegate.doctor.partitions import incomplete_partitioned_indexes
+from tidegate.doctor.steps import half_done_steps
 from tidegate.errors import DatabaseRefused, UsageError
 from tidegate.graph import read_graph
 from tidegate.look import DEFAULT_VERSION_TABLE, look
@@ -77,7 +78,7 @@ class Examination(NamedTuple):
             yield from source(connection)
         yield from traffic.idle_transactions(connection, self.older_than_s)
         yield from traffic.prepared_transactions(connection, self.older_than_s)
-        for runs in (past.unfinished_runs, past.half_done_steps):
+        for runs in (past.unfinished_runs, half_done_steps):
             yield from self._visible("the record of runs", lambda runs=runs: runs(connection, graph, seen, options))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     def _files(self, seen: Judgement | None, options: str) -> Iterator[Finding]:

@@ -28,6 +28,10 @@ KINDS = {
     ),
     "unfinished_run": Kind("it was killed, and the record says that it is still running", is_fixable=True),
     "half_done_step": Kind("part of it is committed and its revision is not: the schema is between two revisions"),
+    "stale_step": Kind(
+        "when that revision is applied again, these statements would be left out, as if they were still done",
+        is_fixable=True,
+    ),
     "several_heads": Kind("`upgrade head` cannot know which of them is meant, so nothing migrates"),
     "unknown_revision": Kind(
         "without its file nobody can tell what the schema is, so nothing migrates and nothing serves"

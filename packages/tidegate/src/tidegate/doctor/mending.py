@@ -104,16 +104,17 @@ def _on_record(
         who, host, version = user_name(), os.uname().nodename, application_version(target.project)
         try:
             run_id = begin_run(control, NewRun(command, who, host, os.getpid(), version, tidegate_version(), at))
+            fetch_all(control, "UPDATE tidegate.run SET attempts = 0 WHERE id = %s RETURNING id", (run_id,))
         except errors.InsufficientPrivilege as exc:
             tell(f"this is not put on record: {exc.diag.message_primary}")
     try:
         yield
     except BaseException as exc:
         if run_id is not None and not control.closed:
-            finish_run(control, run_id, Ending(outcome_of(exc), at, None, target.database.redact(str(exc))))
+            finish_run(control, run_id, Ending(outcome_of(exc), at, None, target.database.redact(str(exc)), 0))
         raise
     if run_id is not None:
-        finish_run(control, run_id, Ending("succeeded", at, None, None))
+        finish_run(control, run_id, Ending("succeeded", at, None, None, 0))
 
 
 def _lock(control: Connection) -> None:

@@ -1,8 +1,7 @@
-"""What is known of runs: who holds the lock, which never ended, and the revision that the last one left half done."""
+"""What is known of runs: who holds the lock, and which never ended."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import NamedTuple
 
@@ -28,16 +27,6 @@ OWN_COMMAND = "tidegate doctor"
 
 STUCK_AFTER_S = 60.0
 """A run asks its control connection every second whether it lives; after a minute of silence nobody is there."""
-
-_COMMITTED_PART = re.compile(r"^revision `([^`]+)` failed after part of it was committed")
-"""How `failure` begins the error of a run that left a revision half done."""
-
-_CUT_OFF = ("the worker ended by", "the connection")
-"""How `failure` begins the error of a run that could not tell where it was."""
-
-_COMMITS_ITSELF = re.compile(r"autocommit_block|CONCURRENTLY|concurrently|\.commit\(|\bCOMMIT\b")
-"""What a revision file says that commits before its revision is done."""
-
 
 _MARK_KILLED = (
     "UPDATE tidegate.run SET outcome = 'killed', finished_at = clock_timestamp() WHERE id = {} AND outcome = 'running';"
@@ -87,38 +76,19 @@ def unfinished_runs(
         return
     for run in _runs(connection, "outcome = 'running'"):
         at = _interrupted_revision(run, graph, seen)
-        where = _half_done(run, graph, seen) or (f"; revision `{at}` and what follows are not applied" if at else "")
+        where = f"; revision `{at}` and what follows are not applied" if at else ""
         yield Finding(
             "unfinished_run",
             f"{run} is on record as running, and nobody runs it{where}",
-            (_again(run, options) if at else f"{OWN_COMMAND} --fix{options}",),
+            (command_again(run.command, options) if at else f"{OWN_COMMAND} --fix{options}",),
             fix=(_MARK_KILLED.format(run.id),),
         )
 
 
-def half_done_steps(
-    connection: Connection, graph: Graph | None, seen: Judgement | None, options: str
-) -> Iterator[Finding]:
-    """The revision that the last run left half done: surely, as it told itself, or perhaps, as it was cut off."""
-    last = _runs(connection, f"NOT starts_with(command, '{OWN_COMMAND}') ORDER BY id DESC LIMIT 1")
-    if not last or last[0].outcome in {"running", "succeeded"} or holders_of(connection, MUTEX):
-        return
-    (run,) = last
-    told = _COMMITTED_PART.match(run.error or "")
-    if told and (seen is None or told[1] in {revision.id for revision in seen.pending}):
-        what = f"revision `{told[1]}` is half done: {run} failed after part of it was committed"
-    elif _was_cut_off(run) and (where := _half_done(run, graph, seen)):
-        what = f"{run} was cut off{where}"
-    else:
-        return
-    then = "if it fails: see what the revision already did, and make its file able to start from there"
-    yield Finding("half_done_step", what, (_again(run, options),), then=then)
-
-
-def _again(run: _Run, options: str) -> str:
+def command_again(command: str, options: str) -> str:
     """The command that repeats a run; one that was part of a start is repeated by itself."""
     try:
-        program, verb, *rest = shlex.split(run.command)
+        program, verb, *rest = shlex.split(command)
     except ValueError:
         program = verb = ""
         rest = []
@@ -128,33 +98,12 @@ def _again(run: _Run, options: str) -> str:
     return f"{program}{before} {shlex.join([verb, *rest])}{behind}"
 
 
-def _was_cut_off(run: _Run) -> bool:
-    """Whether it ended in the middle; one that failed told where, unless it lost its worker or its connection."""
-    return run.outcome != "failed" or (run.error or "").startswith(_CUT_OFF)
-
-
-def _half_done(run: _Run, graph: Graph | None, seen: Judgement | None) -> str:
-    """A clause, if the revision that the run was at commits before it is done."""
-    at = _interrupted_revision(run, graph, seen)
-    if graph is None or not at or not _commits_itself(graph[at].path):
-        return ""
-    return f"; revision `{at}`, if it had come so far, commits part of its work and may be half done"
-
-
 def _interrupted_revision(run: _Run, graph: Graph | None, seen: Judgement | None) -> str | None:
     if graph is None or seen is None or run.command.startswith(OWN_COMMAND):
         return None
     if " downgrade" in run.command:
         return next((id_ for id_ in seen.current if id_ in graph), None)
     return seen.pending[0].id if seen.pending else None
-
-
-def _commits_itself(path: str) -> bool:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return _COMMITS_ITSELF.search(file.read()) is not None
-    except OSError:
-        return False
 
 
 def _runs(connection: Connection, where: str) -> list[_Run]:
