@@ -68,6 +68,11 @@ def a_release_appears(stack: Stack) -> None:
     stack.sh("git add migrations && git commit -qm next && git push -q && git reset -q --hard HEAD~1")
 
 
+def it_is_go(_: Stack, done: Done) -> None:
+    assert done.stdout.startswith("go")
+    assert FIRST in done.stdout
+
+
 def the_next_migration_fails(stack: Stack) -> None:
     write_revision(stack, revision=SECOND, broken=True)
     stack.compose("build api")
@@ -75,6 +80,11 @@ def the_next_migration_fails(stack: Stack) -> None:
     assert failed.code != 0
     assert SECOND in failed.output
     in_production()
+
+
+def it_is_named_and_no_damage(_: Stack, done: Done) -> None:
+    assert SECOND in done.output
+    assert done.stdout.rstrip().endswith("no damage")
 
 
 def the_file_is_mended(stack: Stack) -> None:
@@ -172,11 +182,11 @@ PRODUCTION_STEPS = {
     "account": Step(typed=("a long password of mine",) * 2),
     "keep": Step(after=there_is_a_backup),
     "fetch": Step(before=a_release_appears),
-    "pending": Step(code=3, after=says(FIRST)),
+    "check": Step(after=it_is_go),
     "upgrade": Step(after=in_production),
     "replace": Step(),
     "verify-upgrade": Step(before=in_production, after=says('"state":"current"')),
-    "failed-look": Step(before=the_next_migration_fails, after=says(SECOND)),
+    "failed-look": Step(before=the_next_migration_fails, after=it_is_named_and_no_damage),
     "failed-build": Step(before=the_file_is_mended),
     "failed-retry": Step(after=in_production),
     "rollback": Step(before=the_newest_image_is_remembered),

@@ -1,6 +1,6 @@
 """The whole public API as a program uses it, for the type checker: `make check` reads this, nothing runs it.
 
-A line with `type: ignore` must not type-check: mypy says so when one of them does (`warn_unused_ignores`).
+Every line that is marked as ignored must not type-check: mypy says so when one of them does (`warn_unused_ignores`).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def in_env_py() -> None:
     assert_type(guard(), None)
     guard("postgresql://host/name")
     guard(url=None)
-    guard(42)  # type: ignore[arg-type]
-    guard(retries=3)  # type: ignore[call-arg]
+    guard(42)  # type: ignore[arg-type]  # a URL is text
+    guard(retries=3)  # type: ignore[call-arg]  # no such argument
 
 
 def in_a_server(path: str) -> str:
@@ -47,20 +47,20 @@ def in_a_server(path: str) -> str:
     assert_type(report.state, str | None)
     assert_type(report.pending, tuple[str, ...])
     assert_type(gate.stop(), None)
-    gate.report = report  # type: ignore[misc]
-    report.is_open = True  # type: ignore[misc]
-    SchemaGate("alembic.ini", "postgresql://host/name")  # type: ignore[call-arg]
-    SchemaGate(interval=1.0)  # type: ignore[arg-type]
-    return report.state + path  # type: ignore[operator]
+    gate.report = report  # type: ignore[misc]  # read-only
+    report.is_open = True  # type: ignore[misc]  # read-only
+    SchemaGate("alembic.ini", "postgresql://host/name")  # type: ignore[call-arg]  # by name only
+    SchemaGate(interval=1.0)  # type: ignore[arg-type]  # a timedelta
+    return report.state + path  # type: ignore[operator]  # there may be no state yet
 
 
 def in_a_program(tell: Callable[[str], None]) -> bool:
     after = upgrade("alembic.ini", "head", database_url="postgresql://host/name", tell=tell)
     assert_type(after.state, str)
     assert_type(after.current, tuple[str, ...])
-    upgrade(revision=None)  # type: ignore[arg-type]
-    upgrade("alembic.ini", "head", "postgresql://host/name")  # type: ignore[call-arg]
-    tidegate.downgrade()  # type: ignore[attr-defined]
+    upgrade(revision=None)  # type: ignore[arg-type]  # the default is `head`
+    upgrade("alembic.ini", "head", "postgresql://host/name")  # type: ignore[call-arg]  # by name only
+    tidegate.downgrade()  # type: ignore[attr-defined]  # no such name
     return assert_type(after.may_serve, bool)
 
 
@@ -74,7 +74,7 @@ def when_it_fails() -> int:
     except LockBusy as exc:
         assert_type(exc.holder_pid, int | None)
         assert_type(exc.waited_s, float)
-        return exc.holder_pid  # type: ignore[return-value]
+        return exc.holder_pid  # type: ignore[return-value]  # it may not be known
     except WrongSchema as exc:
         assert_type(exc.state, str)
     except Interrupted as exc:
