@@ -41,7 +41,7 @@ def test_every_test_that_a_page_names_is_there() -> None:
     page = (folder.parent / "docs" / "how-it-works.md").read_text()
     there = {
         name
-        for path in folder.glob("test_*.py")
+        for path in folder.rglob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     }
     named = re.findall(r"`(test_\w+)`", page)
