@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from application import ADD_COLUMN, HIDDEN, READ, Application, holding
+from application import ADD_COLUMN, HIDDEN, READ, Application, columns, holding
 from projects import BIN, finish, until
 
 if TYPE_CHECKING:
@@ -129,3 +129,80 @@ def test_another_session_of_the_same_revision_in_the_way_is_not_waited_for(accou
     assert result.code == 10
     assert "of the same migration" in result.err, result.err
     assert time.monotonic() - began < 6
+
+
+SEE = "op.execute(\"INSERT INTO seen SELECT current_setting('lock_timeout')\")"
+
+
+def test_a_lock_timeout_that_a_revision_swallows_does_not_count_as_done(accounts: Project) -> None:
+    accounts.add(
+        "a",
+        "try:\n        with op.get_bind().begin_nested():\n"
+        f"            {HIDDEN}\n    except Exception: print('exists already')",
+    )
+    with holding(accounts):
+        process = accounts.start([TIDEGATE, "upgrade"])
+        hear(process, "rolled back")
+    result = finish(process)
+    assert result.code == 0, result.err
+    assert "x" in columns(accounts), "the revision is on record without what it was to do"
+
+
+def test_a_lock_timeout_behind_which_a_revision_goes_on_in_its_failed_transaction_is_repeated(
+    accounts: Project,
+) -> None:
+    accounts.add("a", f"try:\n        {HIDDEN}\n    except Exception: pass\n    op.execute('SELECT 1')")
+    with holding(accounts):
+        process = accounts.start([TIDEGATE, "upgrade"])
+        hear(process, "rolled back")
+    result = finish(process)
+    assert result.code == 0, result.err
+    assert "x" in columns(accounts)
+
+
+def test_a_session_that_a_revision_opened_and_closed_is_not_missed(accounts: Project) -> None:
+    accounts.add(
+        "a",
+        "e = sa.create_engine(op.get_bind().engine.url, poolclass=sa.pool.NullPool)\n"
+        "    with e.begin() as c: c.exec_driver_sql('CREATE TABLE own (id int)')\n"
+        '    op.execute("SELECT pg_sleep(7)")',
+    )
+    result = accounts.tidegate("upgrade")
+    assert result.code == 0, result.err
+
+
+COMMITS = {
+    "op.execute": 'op.execute("COMMIT")',
+    "the driver's commit": "op.get_bind().connection.commit()",
+    "compound": 'op.execute("SELECT 1; COMMIT")',
+}
+
+
+@pytest.mark.parametrize("way", [*COMMITS])
+def test_what_a_revision_committed_itself_does_not_happen_twice(accounts: Project, way: str) -> None:
+    accounts.query("CREATE TABLE log (n int)")
+    accounts.add("a", f'op.execute("INSERT INTO log VALUES (1)"); {COMMITS[way]}; {HIDDEN}')
+    with holding(accounts):
+        process = accounts.start([TIDEGATE, "upgrade"])
+        hear(process, "rolled back", "committed")
+    finish(process)
+    assert accounts.query("SELECT count(*) FROM log") == [(1,)]
+
+
+def test_a_timeout_that_one_revision_sets_does_not_reach_the_next(accounts: Project) -> None:
+    accounts.query("CREATE TABLE seen (value text)")
+    accounts.add("a", f'op.execute("{SET}")')
+    accounts.add("b", f"{SEE}; {ADD_COLUMN}", down="a")
+    with holding(accounts, "LOCK TABLE payment"):
+        assert accounts.tidegate("upgrade").code == 0
+    assert accounts.query("SELECT value FROM seen") == [("100ms",)]
+
+
+def test_what_fails_at_the_commit_is_the_revisions_failure(accounts: Project) -> None:
+    accounts.query("CREATE TABLE child (id int REFERENCES account DEFERRABLE INITIALLY DEFERRED)")
+    accounts.add("a", 'op.execute("INSERT INTO child VALUES (99)")')
+    result = accounts.tidegate("upgrade")
+    assert result.code == 10
+    assert "revision `a`" in result.err, result.err
+    assert "mend `env.py`" not in result.err
+    assert accounts.at() == []

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from tidegate.graph import PHASES
-from tidegate.sessions import WorkerRefused, raise_fence
+from tidegate.sessions import WorkerRefused, first_settings, raise_fence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -68,15 +68,19 @@ class Progress:
         if self.is_inside and has_written:
             self.committed_part = True
             self.emit("committed", on_record=on_record)
-        if not self.is_inside:
-            self.revision = None  # it is done; what fails from here on is not its fault
 
     def applied(self) -> int:
         """The revision is done, though not committed yet. Answers its duration in milliseconds."""
-        duration_ms = round((time.monotonic() - self._began) * 1000)
         self.is_inside = False
-        self.emit("applied", id=self.revision, ms=duration_ms)
-        return duration_ms
+        return self._ran_for_ms()
+
+    def end(self) -> None:
+        """It is committed, unless `env.py` has a transaction around it; what fails from here on is not its fault."""
+        self.emit("applied", id=self.revision, ms=self._ran_for_ms())
+        self.revision = None
+
+    def _ran_for_ms(self) -> int:
+        return round((time.monotonic() - self._began) * 1000)
 
 
 def attach(environment: EnvironmentContext, *, order: Order, progress: Progress) -> None:
@@ -90,6 +94,7 @@ def attach(environment: EnvironmentContext, *, order: Order, progress: Progress)
             table = raise_fence(
                 connection,
                 control_pid=order.control_pid,
+                lock_timeout_s=order.lock_timeout_s,
                 emit=progress.emit,
                 options=options,
                 load=progress.journal.load,
@@ -113,6 +118,7 @@ def announced(steps: Iterable[Any], progress: Progress) -> Iterator[Any]:
         title = (step.revision.doc or "").strip() if hasattr(step, "revision") else ""
         progress.begin(step.info.up_revision_id, number=number, of=len(todo), title=title)
         yield step
+        progress.end()
 
 
 def _recorder(order: Order, progress: Progress) -> Callable[..., None]:
@@ -132,6 +138,7 @@ def _recorder(order: Order, progress: Progress) -> Callable[..., None]:
             "run_id": order.run_id,
             "duration_ms": progress.applied(),
         }
+        ctx.connection.execute(text(first_settings(order.lock_timeout_s)))
         ctx.connection.execute(_INSERT, row)
         if progress.journal.has_rows:
             ctx.connection.execute(_FORGET, {"id": script.revision})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from sqlalchemy import bindparam, event, text
+from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import Pool
@@ -35,7 +35,8 @@ _UNTIMED = {"idle_in_transaction_session_timeout": "0"}
 """A session of ours may be idle in its transaction while we wait for others' locks."""
 
 
-def _first_settings(lock_timeout_s: float) -> str:
+def first_settings(lock_timeout_s: float) -> str:
+    """The statement that gives a session what it begins with, and gives it back what a revision changed."""
     wanted = SETTINGS | _UNTIMED | {"lock_timeout": str(round(lock_timeout_s * 1000))}
     values = ", ".join(f"('{name}', '{value}')" for name, value in wanted.items())
     return (
@@ -43,10 +44,6 @@ def _first_settings(lock_timeout_s: float) -> str:
         "ON s.name = w.name"
     )
 
-
-_KNOWN = text("SELECT name FROM pg_settings WHERE name IN :names").bindparams(
-    bindparam("names", list(SETTINGS), expanding=True)
-)
 
 _explicit_transactions: WeakSet[Connection] = WeakSet()
 """Connections whose transaction somebody began by hand and nobody has used since."""
@@ -69,6 +66,8 @@ class WorkingSession:
     def __init__(self, dbapi_connection: Any, pid: int) -> None:
         self.pid = pid
         self.has_written = False
+        self.has_open = False
+        """Something that was written waits for its commit, as far as SQLAlchemy and its statements tell."""
         self.is_announced = False
         """SQLAlchemy has told of the statement that a cursor gets now."""
         self._connection = dbapi_connection
@@ -78,6 +77,11 @@ class WorkingSession:
     def is_in_autocommit(self) -> bool:
         """Whether each statement is a transaction of its own."""
         return bool(getattr(self._connection, "autocommit", False))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the driver says that no transaction is open; no where it does not say."""
+        return getattr(getattr(self._connection, "info", None), "transaction_status", None) == _IDLE
 
     def execute(self, statement: str) -> Any:
         """The first value, if it gives one; sent past all who listen."""
@@ -118,6 +122,9 @@ def working_session(connection: Connection) -> WorkingSession | None:
 
 _KEY = "tidegate_session"
 
+_IDLE = 0
+"""libpq's PQTRANS_IDLE, which psycopg2 and psycopg pass on."""
+
 
 def watch_sessions(*, is_pooled: bool, lock_timeout_s: float) -> None:
     """Give every session that this process opens the fence and the lock timeout, those too that a revision opens.
@@ -126,7 +133,7 @@ def watch_sessions(*, is_pooled: bool, lock_timeout_s: float) -> None:
         is_pooled: Our own connections go through a pooler as well, of which we know that it keeps sessions.
         lock_timeout_s: Zero is no limit.
     """
-    settings = _first_settings(lock_timeout_s)
+    settings = first_settings(lock_timeout_s)
 
     @event.listens_for(Pool, "connect")
     def _fence(dbapi_connection: Any, record: Any) -> None:
@@ -177,6 +184,7 @@ def raise_fence(
     connection: Connection,
     *,
     control_pid: int,
+    lock_timeout_s: float,
     emit: Callable[..., None],
     options: Mapping[str, Any],
     load: Callable[[WorkingSession, str | None], None],
@@ -200,9 +208,7 @@ def raise_fence(
         raise WorkerRefused(f"`env.py` connects to {connection.dialect.name}; tidegate guards PostgreSQL only")
     is_a_block = getattr(connection, "_trans_context_manager", None) is not None
     is_explicit = connection.in_transaction() and (is_a_block or connection in _explicit_transactions)
-    known = connection.execute(_KNOWN).scalars()
-    for name in known.all():  # once more: `env.py` may have set them itself
-        connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": SETTINGS[name]})
+    connection.execute(text(first_settings(lock_timeout_s)))  # once more: `env.py` may have set them itself
     fenced = connection.execute(text("SELECT pg_try_advisory_lock_shared(:key)"), {"key": FENCE}).scalar()
     if not fenced or not _holds_mutex(connection, control_pid):
         raise WorkerRefused(

@@ -221,7 +221,8 @@ class Supervisor:
         self._question = Question(sql, pid, autocommit)
         self._begin_statement(sql)
 
-    def _on_statement(self, sql: str, reads: bool) -> None:  # noqa: FBT001 - the worker's word
+    def _on_statement(self, sql: str, pid: int, reads: bool) -> None:  # noqa: FBT001 - the worker's word
+        self._backend_pid = pid
         if not reads:
             self._clearance.trace.sending(sql, is_repeatable=False)
         self._begin_statement(sql)
@@ -237,6 +238,9 @@ class Supervisor:
     def _on_executed(self, autocommit: bool, on_record: bool) -> None:  # noqa: FBT001 - the worker's words
         self._statement = None
         self._clearance.trace.executed(autocommit=autocommit, on_record=on_record)
+
+    def _on_failed(self) -> None:
+        self._statement = None
 
     def _on_committed(self, on_record: bool) -> None:  # noqa: FBT001 - the worker's word
         self._clearance.trace.commit(on_record=on_record)

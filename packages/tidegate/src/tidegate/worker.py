@@ -139,6 +139,7 @@ def _describe(exc: BaseException) -> dict[str, Any]:
         facts |= {"kind": "alembic", "message": str(exc)}
     elif isinstance(exc, Stopped):
         facts |= {"kind": "stopped", "message": str(exc), "statement": exc.statement, "is_final": exc.is_final}
+        facts |= {"sqlstate": exc.sqlstate}
     elif isinstance(exc, HalfDone):
         facts |= {"kind": "half_done", "message": str(exc)}
     elif isinstance(exc, (WorkerRefused, PooledSession)):
