@@ -182,7 +182,7 @@ def test_wait_for_a_database_that_is_not_there_exits_12_or_13(abc: Project) -> N
 
 
 def test_history_tells_who_when_what_and_how_long_newest_first(abc: Project) -> None:
-    assert abc.tidegate("history").out == "no run on record\n"
+    assert abc.tidegate("history").out == "no run on record: nothing was migrated here yet\n"
     abc.tidegate("upgrade", "a", TIDEGATE_APP_VERSION="1.2.3")
     abc.tidegate("upgrade")
     newest, oldest = abc.tidegate("history", "--format", "json").json()["runs"]
