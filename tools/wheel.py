@@ -21,6 +21,7 @@ TEST_TOOLS = (
     "fastapi",
     "flask",
     "greenlet",
+    "prometheus-client",
     "psycopg[binary]",
     "pytest",
     "pytest-xdist",

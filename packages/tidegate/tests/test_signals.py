@@ -89,6 +89,42 @@ def test_a_hangup_stops_like_any_other_signal(project: Project) -> None:
     assert_interrupted_and_repeatable(project)
 
 
+ADD_COLUMN = 'op.execute("ALTER TABLE t ADD COLUMN more int")'
+BUILD = "with op.get_context().autocommit_block(): op.execute('CREATE INDEX CONCURRENTLY i ON t (id)')"
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize(
+    "upgrade",
+    [ADD_COLUMN, BUILD],
+    ids=["waiting for a reader", "building an index"],
+)
+def test_a_run_that_others_hold_up_stops_when_told(project: Project, upgrade: str) -> None:
+    project.query("CREATE TABLE t (id int)")
+    project.add("a", upgrade)
+    with project.connection() as connection, connection.cursor() as other:
+        other.execute("BEGIN; INSERT INTO t VALUES (1)")
+        run = project.start(DOORS["tidegate upgrade"])
+        if upgrade is BUILD:
+            until(lambda: project.query("SELECT 1 FROM pg_stat_progress_create_index"), what="the build waits")
+        else:
+            said = run.stderr
+            assert said is not None
+            until(lambda: "in the way:" in said.readline(), what="the run says whom it waits for")
+        os.kill(run.pid, signal.SIGTERM)
+        result = finish(run, timeout=STOP_TIMEOUT_S)
+        assert result.code == 143, (result.code, result.err)
+        assert project.at() == []
+        assert not project.query(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'tidegate%' AND pid <> "
+            "pg_backend_pid() AND datname = current_database()"
+        )
+    result = project.tidegate("upgrade")
+    assert result.code == 0, result.err
+    assert project.outcomes() == ["interrupted", "succeeded"]
+    assert not project.query("SELECT 1 FROM pg_index WHERE NOT indisvalid")
+
+
 @pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-C twice", "the terminal is closed"])
 def test_a_real_terminal_stops_the_run(project: Project, how: str) -> None:
     slow(project)
