@@ -117,6 +117,22 @@ def test_whoever_is_in_the_way_now_is_named_and_it_is_still_go(shop: Project) ->
         assert f"SELECT pg_terminate_backend({pid})" in finding["hint"]
 
 
+def test_who_holds_what_is_not_named_in_the_statement_is_in_the_way_too(shop: Project) -> None:
+    shop.query("CREATE TABLE far (id int PRIMARY KEY); CREATE TABLE near (far_id int REFERENCES far)")
+    shop.query("CREATE TABLE parts (id int) PARTITION BY LIST (id)")
+    shop.query("CREATE TABLE part PARTITION OF parts FOR VALUES IN (1)")
+    shop.query("CREATE INDEX orders_id ON orders (id)")
+    shop.add("d", 'op.drop_table("near"); op.drop_index("orders_id")', down="c")
+    shop.add("e", 'op.add_column("parts", sa.Column("x", sa.Integer))', down="d")
+    with shop.connection() as blocker, blocker.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT FROM far, part, pg_sleep(0.2)")
+        report = checked(shop)
+    modes = {table["name"]: table["mode"] for table in report["tables"]}
+    assert modes == dict.fromkeys(("near", "far", "parts", "part", "orders"), "AccessExclusiveLock")
+    said = "\n".join(finding["what"] for finding in findings(report, "blockers"))
+    assert re.search(r"\bon far\b|\bon part\b", said)
+
+
 def test_a_statement_that_must_fail_or_takes_long_or_breaks_the_old_version_is_told_before(shop: Project) -> None:
     shop.query("CREATE TABLE big (x text); ALTER TABLE big ALTER x SET STORAGE PLAIN")
     shop.query("INSERT INTO big SELECT repeat('x', 8000) FROM generate_series(1, 9000)")

@@ -85,6 +85,8 @@ def _read_dropped_relations(node: pb.DropStmt, what: str, found: Found) -> None:
     for name in names:
         rows = " and its rows" if what == "table" else ""
         found.say(f"drops {what} {name}{rows}", f"{BREAKS}it still names {what} {name}", about=name)
+        if what == "table":
+            found.say("locks the tables that its foreign keys point to as strongly", about=name)
 
 
 def _read_rename(node: pb.RenameStmt, found: Found) -> None:

@@ -58,12 +58,27 @@ class Table(NamedTuple):
 
 
 def touched_tables(connection: Connection, forecast: Forecast) -> list[Table]:
-    """The tables behind the relations that the pending revisions lock: of an index its table, and all partitions."""
+    """The tables behind the relations that the pending revisions lock.
+
+    Of an index its table, of a table its partitions, of one that is dropped those that its foreign keys point to.
+    """
     wanted: dict[tuple[str | None, str], int] = {}
+    dropped = []
     for statement in (statement for one in forecast.revisions for statement in one.foreseen):
+        dropped += [lock for lock in statement.locks if statement.kind == "DROP TABLE"]
         for lock in statement.locks:
             key = lock.schema, lock.name
             wanted[key] = max(wanted.get(key, 0), strength(lock.mode))
+    found = _tables(connection, wanted)
+    oids = [table.oid for lock in dropped if (table := named(found, lock))]
+    referenced = {
+        (schema, name): strength(ACCESS_EXCLUSIVE) for schema, name in fetch_all(connection, _REFERENCED, (oids,))
+    }
+    return _tables(connection, wanted | referenced) if referenced else found
+
+
+def _tables(connection: Connection, wanted: dict[tuple[str | None, str], int]) -> list[Table]:
+    """The tables of these names, with the number of the strongest lock for each."""
     if not wanted:
         return []
     names = list(wanted)
@@ -228,6 +243,12 @@ tables (oid, rank, numbers, depth) AS (
 )
 SELECT c.oid, c.oid::regclass::text, {size}, CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, t.rank, t.numbers
 FROM tables t JOIN pg_class c ON c.oid = t.oid WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') ORDER BY t.depth, 2
+"""
+
+_REFERENCED = """
+SELECT DISTINCT n.nspname, c.relname FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype = 'f' AND k.conrelid = ANY(%s::oid[]) AND k.confrelid <> k.conrelid
 """
 
 _HIDDEN = """
