@@ -35,11 +35,11 @@ cursor.execute("SELECT pg_sleep(60), 'orphan'")
 """
 
 
-def killed_run(project: Project, body: str = "pass") -> None:
+def killed_run(project: Project, door: str = "tidegate upgrade") -> None:
     """A run that was killed, with all that belonged to it, in the second of its revisions."""
     project.add_table("a")
-    project.add("b", f'{body}; op.execute("SELECT pg_sleep(12)")', down="a")
-    run = project.start(DOORS["tidegate upgrade"])
+    project.add("b", 'op.execute("SELECT pg_sleep(12)")', down="a")
+    run = project.start(DOORS[door])
     until(project.sleepers, what="the run is at work")
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
@@ -64,7 +64,7 @@ def orphan(project: Project) -> Iterator[int]:
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_a_killed_run_is_finished_by_the_printed_command(project: Project) -> None:
-    killed_run(project)
+    killed_run(project, door="tidegate run")
     finding = mended_by_its_own_command(project, "unfinished_run")
     assert finding["commands"] == ["tidegate upgrade"]
     assert "revision `b`" in finding["what"]
@@ -148,9 +148,12 @@ def test_fix_ends_an_orphan_and_leaves_no_lock(project: Project) -> None:
     assert project.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
-def test_an_orphaned_session_that_is_idle_is_ended_by_the_printed_command(project: Project) -> None:
+def test_an_orphaned_session_that_is_idle_is_found_once_and_ended_by_the_printed_command(project: Project) -> None:
+    project.add_table("a")
     with project.connection() as left:
+        left.autocommit = False
         left.cursor().execute(f"SELECT pg_advisory_lock_shared({FENCE})")
+        assert kinds(project, older_than_s=0) == ["orphaned_statement"]
         mended_by_its_own_command(project, "orphaned_statement")
 
 
@@ -166,7 +169,7 @@ def test_fix_ends_the_session_of_an_orphan_that_being_cancelled_does_not_end(pro
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_while_a_run_is_on_nothing_is_damage_and_fix_refuses(project: Project) -> None:
-    project.add("a", 'op.execute("SELECT pg_sleep(12)")')
+    project.add("a", f"{BLOCK}\n    op.execute('SELECT pg_sleep(12)')")
     run = project.start(DOORS["tidegate upgrade"])
     until(project.sleepers, what="the run is at work")
     found = findings(project)
