@@ -54,11 +54,11 @@ test-races: $(SYNCED) ## Race migrators through every door, 20 rounds on an empt
 
 .PHONY: test-histories
 test-histories: $(SYNCED) ## Walk the histories of Prefect, MLflow and Airflow, raced and killed 25 times [ARGS=…]
-	@TIDEGATE_HISTORIES=full $(PYTEST) -m histories --junitxml=.reports/test-histories.xml packages/tidegate/tests/histories $(ARGS)
+	@TIDEGATE_HISTORIES=full $(PYTEST) -n 2 --dist loadgroup -m histories --junitxml=.reports/test-histories.xml packages/tidegate/tests/histories $(ARGS)
 
 .PHONY: test-histories-sample
 test-histories-sample: $(SYNCED) ## The same on one major, each killed 4 times [ARGS=…]
-	@$(PYTEST) -m histories --junitxml=.reports/test-histories-sample.xml packages/tidegate/tests/histories $(ARGS)
+	@$(PYTEST) -n 2 --dist loadgroup -m histories --junitxml=.reports/test-histories-sample.xml packages/tidegate/tests/histories $(ARGS)
 
 .PHONY: test-stack
 test-stack: $(SYNCED) ## Run the deployment commands in real containers [ARGS=…]

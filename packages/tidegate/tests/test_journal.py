@@ -117,9 +117,11 @@ def test_a_revision_that_commits_by_itself_goes_on_behind_it(project: Project, c
 
 def test_what_was_rolled_back_is_done_again(project: Project) -> None:
     prepare(project)
-    nested = 'nested = op.get_bind().begin_nested(); op.execute("CREATE TABLE u (id int)"); nested.rollback()'
     project.add(
-        "a", f'{nested}; op.execute("CREATE TABLE t (id int)"){BLOCK}{SLEEP}\n    op.execute("CREATE TABLE u (id int)")'
+        "a",
+        'op.execute("CREATE TABLE t (id int)"); nested = op.get_bind().begin_nested(); '
+        f'op.execute("CREATE TABLE u (id int)"); nested.rollback(){BLOCK}{SLEEP}'
+        '\n    op.execute("CREATE TABLE u (id int)")',
     )
     kill_in_its_sleep(project)
     assert project.query("SELECT count(*) FROM tidegate.step") == [(1,)]
@@ -127,10 +129,15 @@ def test_what_was_rolled_back_is_done_again(project: Project) -> None:
     assert project.query("SELECT to_regclass('t') IS NOT NULL, to_regclass('u') IS NOT NULL") == [(True, True)]
 
 
-def test_the_same_statement_with_other_parameters_is_another_one(project: Project) -> None:
+def test_a_revision_that_looks_what_is_left_to_do_is_not_kept_from_it(project: Project) -> None:
     prepare(project)
+    left = "SELECT id FROM generate_series(101, 103) id WHERE id NOT IN (SELECT id FROM item) ORDER BY id"
     insert = 'op.get_bind().execute(sa.text("INSERT INTO item VALUES (:id)"), {"id": id})'
-    project.add("a", f"{BLOCK.strip()}\n        for id in (101, 102, 103): {insert}; id == 102 and {SLEEP}")
+    project.add(
+        "a",
+        f'left = op.get_bind().execute(sa.text("{left}")).scalars().all()'
+        f"{BLOCK}for id in left: {insert}; id == 102 and {SLEEP}",
+    )
     kill_in_its_sleep(project)
     finishes(project)
     assert project.query("SELECT count(*) FROM item WHERE id > 100") == [(3,)]

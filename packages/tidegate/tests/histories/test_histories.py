@@ -36,7 +36,11 @@ pytestmark = [
     pytest.mark.parametrize(
         "ground",
         [
-            pytest.param((history, major), id=f"{history.name}-{major}")
+            pytest.param(
+                (history, major),
+                id=f"{history.name}-{major}",
+                marks=pytest.mark.xdist_group(f"{history.name}-{major}"),  # one server, one schema to compare with
+            )
             for history in HISTORIES
             for major in (MAJORS if IS_FULL else MAJORS[:1])
         ],
