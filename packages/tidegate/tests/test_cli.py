@@ -274,3 +274,12 @@ def test_a_servers_role_without_any_grant_can_judge_a_newer_database(abc: Projec
     finally:
         abc.query("DROP OWNED BY serving")
         abc.query("DROP ROLE serving")
+
+
+def test_a_misspelled_option_is_named_and_not_taken_for_a_revision(project: Project) -> None:
+    for words in (["--lock-timout", "5s"], ["--lock-timout=5s"]):
+        result = project.tidegate("upgrade", *words)
+        assert result.code == 64
+        assert "'--lock-timout'" in result.err
+        assert "'--lock-timeout'" in result.err
+        assert "revision" not in result.err

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tidegate import target as targets
-from tidegate.commands.options import FORMAT, X_ARGUMENTS, target_options
+from tidegate.commands.options import FORMAT, X_ARGUMENTS, TakesRevision, target_options
 
 _NO_DATABASE = "postgresql://nowhere/nowhere"
 """Stands in for the URL when no database is needed."""
@@ -33,7 +33,7 @@ def check(form: str, x_arguments: tuple[str, ...], as_role: str | None, **option
     sys.exit(found.exit_code)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})  # `+1` is a revision
+@click.command(cls=TakesRevision)  # `+1` is a revision
 @target_options
 @FORMAT
 @X_ARGUMENTS

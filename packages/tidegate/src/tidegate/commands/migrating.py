@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidegate import target as targets
-from tidegate.commands.options import X_ARGUMENTS, run_options, target_options
+from tidegate.commands.options import X_ARGUMENTS, TakesRevision, run_options, target_options
 from tidegate.output import tell
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(command: tuple[str, ...], health_port: str | None, **options: Any) -> No
     run_verb(command, lambda: targets.find_target(**options), health_port)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})  # `-1` and `+1` are revisions
+@click.command(cls=TakesRevision)  # `-1` and `+1` are revisions
 @target_options
 @run_options
 @X_ARGUMENTS
@@ -46,7 +46,7 @@ def upgrade(revision: str, x_arguments: tuple[str, ...], **options: Any) -> None
     _migrate(targets.find_target(**options), "upgrade", revision, x_arguments)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})  # `-1` and `+1` are revisions
+@click.command(cls=TakesRevision)  # `-1` and `+1` are revisions
 @target_options
 @run_options
 @X_ARGUMENTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,22 @@ from tidegate.pace import RETRY_ATTEMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class TakesRevision(click.Command):
+    """A verb whose argument may be `-1`: click lets unknown options through then, and the misspelled ones end here."""
+
+    ignore_unknown_options = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse a long option that the verb does not have, before it is taken for a revision."""
+        known = {name for option in self.get_params(ctx) for name in option.opts}
+        before_dashes = args[: args.index("--")] if "--" in args else args
+        for name in (word.partition("=")[0] for word in before_dashes if word.startswith("--")):
+            if name not in known:
+                raise click.NoSuchOption(name, possibilities=get_close_matches(name, known), ctx=ctx)
+        return super().parse_args(ctx, args)
+
 
 FORMAT = click.option(
     "--format",
