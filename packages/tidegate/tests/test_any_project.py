@@ -196,7 +196,20 @@ def test_two_sections_with_a_version_table_each_share_a_database(bare: Project) 
     assert bare.tidegate("upgrade").code == 0
     live(bare, {"t_x9"}, "--name", "billing")
     assert bare.tidegate("status").code == 0
+    assert_another_projects_table_need_not_be_readable(bare)
     assert bare.at() == ["a1"]
+
+
+def assert_another_projects_table_need_not_be_readable(project: Project) -> None:
+    project.query("CREATE ROLE server LOGIN")
+    try:
+        project.query("DELETE FROM alembic_version")
+        project.query("GRANT SELECT ON alembic_version TO server")
+        result = project.tidegate("status", DATABASE_URL=project.url.replace("postgres@", "server@"))
+        assert (result.code, result.err) == (7, "")
+        project.query("INSERT INTO alembic_version VALUES ('a1')")
+    finally:
+        project.query("DROP OWNED BY server; DROP ROLE server")
 
 
 def test_branches_in_several_locations_of_a_package(bare: Project) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from psycopg2 import errors
 
 from tidegate.connect import fetch_all
@@ -11,6 +13,8 @@ from tidegate.state import Judgement, judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
     from tidegate.graph import Graph
@@ -26,8 +30,8 @@ def look(connection: Connection, graph: Graph, version_table: str | None = None)
     seen, whichever knows this code's revisions: one database may serve several projects.
 
     Args:
-        version_table: The table that the project names. It may be missing yet, or a table that a run has seen may hold
-            this code's revisions in its place, as after a renaming.
+        version_table: The table that the project names. Where it is missing, a table that a run has seen may hold this
+            code's revisions in its place: the name may be one of several that `env.py` has.
 
     Raises:
         DatabaseRefused: The role may not read it.
@@ -37,21 +41,29 @@ def look(connection: Connection, graph: Graph, version_table: str | None = None)
     if at and all(id_ in graph for id_ in at):
         return judge(graph, at, {})
     recorded = recorded_revisions(connection)
-    seen = {first: at} | {table: _read(connection, table) for table in recorded_version_tables(connection)}
-    for ids in seen.values():
+    if at is not None and version_table is not None:
+        return judge(graph, at, recorded)
+    seen = [at, *_readable(connection, recorded_version_tables(connection))]
+    for ids in seen:
         if ids and any(id_ in graph for id_ in graph.closure(ids, recorded)):
             return judge(graph, ids, recorded)
     if at is None and version_table is None:  # nothing of this code's: what the last run saw is shown, if anything
-        at = next((ids for ids in seen.values() if ids), None)
+        at = next((ids for ids in seen if ids), None)
     return judge(graph, at or [], recorded)
+
+
+def _readable(connection: Connection, tables: list[str]) -> Iterator[list[str] | None]:
+    """What these tables hold; those of other projects need not be ours to read."""
+    for table in tables:
+        with suppress(DatabaseRefused):
+            yield _read(connection, table)
 
 
 def current_revisions(connection: Connection, version_table: str | None = None) -> list[str]:
     """The revisions that the version table holds, for verbs that work without the code; none when there is no table."""
     found = _read(connection, version_table or DEFAULT_VERSION_TABLE)
     if found is None:
-        seen = (_read(connection, table) for table in recorded_version_tables(connection))
-        found = next((ids for ids in seen if ids), None)
+        found = next(filter(None, _readable(connection, recorded_version_tables(connection))), None)
     return found or []
 
 
