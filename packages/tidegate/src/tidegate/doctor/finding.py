@@ -62,7 +62,9 @@ KINDS = {
         "the parent's index is invalid until every partition has its part; a unique one is no target for ON CONFLICT"
     ),
     "not_valid_constraint": Kind(
-        "new rows are checked, the rows from before never were, and the planner must not rely on it", is_fixable=True
+        "new rows are checked and the rows from before never were; validating reads the whole table, and blocks neither "
+        "readers nor writers",
+        is_fixable=True,
     ),
     "prepared_transaction": Kind(
         "it keeps its locks through every restart, and migrations wait for them", is_damage=False

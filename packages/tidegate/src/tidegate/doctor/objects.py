@@ -99,12 +99,10 @@ def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
         "(SELECT inhparent FROM pg_inherits WHERE inhrelid = k.conrelid))) ORDER BY 3, 4, 1",
     )
     for name, kind, table, domain, size in rows:
-        what = f"{_CONSTRAINTS[kind]} `{name}` on `{table or domain}` was never validated"
+        what = f"{_CONSTRAINTS[kind]} `{name}` on `{table or domain}`{f' (about {size})' if size else ''} was never validated"
         whose = f"TABLE {table}" if table else f"DOMAIN {domain}"
-        how_long = f" and reads all of it, about {size}" if size else " and reads all of it"
-        then = f"VALIDATE blocks neither readers nor writers of the table{how_long}" if table else ""
         validate = (f"ALTER {whose} VALIDATE CONSTRAINT {name};",)
-        yield Finding("not_valid_constraint", what, validate, fix=validate, then=then)
+        yield Finding("not_valid_constraint", what, validate, fix=validate)
 
 
 def pending_detaches(connection: Connection) -> Iterator[Finding]:
