@@ -62,7 +62,7 @@ KINDS = {
         "the parent's index is invalid until every partition has its part; a unique one is no target for ON CONFLICT"
     ),
     "not_valid_constraint": Kind(
-        "new rows are checked and the rows from before never were; validating reads the whole table, and blocks neither "
+        "new rows are checked and the rows from before never were; validating reads the whole table and blocks neither "
         "readers nor writers",
         is_fixable=True,
     ),

@@ -99,7 +99,8 @@ def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
         "(SELECT inhparent FROM pg_inherits WHERE inhrelid = k.conrelid))) ORDER BY 3, 4, 1",
     )
     for name, kind, table, domain, size in rows:
-        what = f"{_CONSTRAINTS[kind]} `{name}` on `{table or domain}`{f' (about {size})' if size else ''} was never validated"
+        where = f"`{table or domain}`{f' (about {size})' if size else ''}"
+        what = f"{_CONSTRAINTS[kind]} `{name}` on {where} was never validated"
         whose = f"TABLE {table}" if table else f"DOMAIN {domain}"
         validate = (f"ALTER {whose} VALIDATE CONSTRAINT {name};",)
         yield Finding("not_valid_constraint", what, validate, fix=validate)
