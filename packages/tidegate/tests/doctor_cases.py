@@ -13,6 +13,14 @@ from tidegate.doctor.finding import KINDS
 from tidegate.doctor.report import Report
 from tidegate.target import find_target
 
+PARTITIONED = (
+    "CREATE TABLE part (id int, v int) PARTITION BY RANGE (id);"
+    "CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);"
+    'CREATE TABLE "Part 2" PARTITION OF part FOR VALUES FROM (10) TO (20);'
+    "INSERT INTO part SELECT n, n % 5 FROM generate_series(0, 19) n"
+)
+"""A table with two partitions."""
+
 
 def findings(project: Project, older_than_s: float = 300.0) -> list[dict[str, Any]]:
     """What `tidegate doctor` finds, without the time that a process of its own takes to start."""

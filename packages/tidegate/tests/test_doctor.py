@@ -12,19 +12,11 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 from conftest import MAJORS
-from doctor_cases import findings, kinds, mended_by_its_own_command, obey
+from doctor_cases import PARTITIONED, findings, kinds, mended_by_its_own_command, obey
 from projects import BIN, Project, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-PARTITIONED = (
-    "CREATE TABLE part (id int, v int) PARTITION BY RANGE (id);"
-    "CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);"
-    'CREATE TABLE "Part 2" PARTITION OF part FOR VALUES FROM (10) TO (20);'
-    "INSERT INTO part SELECT n, n % 5 FROM generate_series(0, 19) n"
-)
-
 
 _DROPPING = "datname = current_database() AND state = 'active' AND query LIKE 'DROP INDEX CONCURRENTLY%'"
 
@@ -216,39 +208,6 @@ def test_an_invalid_part_of_a_partitioned_index_is_rebuilt_and_not_dropped(proje
     assert kinds(project) == ["invalid_partition_index"]
     mended_by_its_own_command(project, "invalid_partition_index")
     assert kinds(project) == []
-
-
-UNVALIDATED = (
-    "CREATE TABLE p (id int PRIMARY KEY, v int); ALTER TABLE p ADD FOREIGN KEY (v) REFERENCES p NOT VALID",
-    (
-        f"{PARTITIONED}; ALTER TABLE part ADD PRIMARY KEY (id); CREATE TABLE t (v int); "
-        "ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES part NOT VALID"
-    ),
-    "CREATE TABLE t (v int); ALTER TABLE t ADD CONSTRAINT f NOT NULL v NOT VALID",
-    'CREATE DOMAIN "D" AS int; ALTER DOMAIN "D" ADD CONSTRAINT f CHECK (VALUE > 0) NOT VALID',
-    f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f CHECK (v > -1) NOT VALID",
-    f"{PARTITIONED}; ALTER TABLE part ADD CONSTRAINT f NOT NULL v NOT VALID",
-    (
-        f"{PARTITIONED}; CREATE TABLE p AS SELECT generate_series(0, 4) AS id; ALTER TABLE p ADD PRIMARY KEY (id); "
-        "ALTER TABLE part ADD CONSTRAINT f FOREIGN KEY (v) REFERENCES p NOT VALID"
-    ),
-)
-"""Foreign keys, NOT NULL, domains and checks, of plain tables and of partitioned ones."""
-
-
-def test_each_kind_of_constraint_is_found_once_and_validated_by_the_printed_command(project: Project) -> None:
-    for number, statement in enumerate(UNVALIDATED):
-        project.query(f"CREATE SCHEMA s{number}; SET search_path = s{number}; {statement}")
-    found = findings(project)
-    assert [finding["kind"] for finding in found] == ["not_valid_constraint"] * len(UNVALIDATED)
-    for finding in found:
-        obey(project, finding)
-    assert findings(project) == []
-
-
-def test_a_constraint_that_is_not_enforced_on_purpose_is_no_damage(project: Project) -> None:
-    project.query("CREATE TABLE t (v int CHECK (v > 0) NOT ENFORCED)")
-    assert findings(project) == []
 
 
 def test_the_doctor_never_waits_for_a_lock(project: Project) -> None:

@@ -89,7 +89,7 @@ def not_valid_constraints(connection: Connection) -> Iterator[Finding]:
     is_enforced = "AND k.conenforced" if connection.server_version >= 180000 else ""
     rows = fetch_all(
         connection,
-        f"SELECT quote_ident(k.conname), k.contype, {NAME.format('k.conrelid')}, "  # noqa: S608
+        f"SELECT quote_ident(k.conname), k.contype, {NAME.format('k.conrelid')}, "  # noqa: S608 - constants
         "(SELECT quote_ident(s.nspname) || '.' || quote_ident(t.typname) FROM pg_type t "
         "JOIN pg_namespace s ON s.oid = t.typnamespace WHERE t.oid = k.contypid), "
         f"{SIZE.format('k.conrelid')} FROM pg_constraint k "
@@ -112,7 +112,7 @@ def pending_detaches(connection: Connection) -> Iterator[Finding]:
         return
     rows = fetch_all(
         connection,
-        f"SELECT {NAME.format('h.inhparent')}, {NAME.format('h.inhrelid')} FROM pg_inherits h "  # noqa: S608
+        f"SELECT {NAME.format('h.inhparent')}, {NAME.format('h.inhrelid')} FROM pg_inherits h "  # noqa: S608 - constants
         "WHERE h.inhdetachpending AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() "
         "AND a.state = 'active' AND a.pid <> pg_backend_pid() AND a.query ~* 'detach\\s+partition') ORDER BY 1, 2",
     )

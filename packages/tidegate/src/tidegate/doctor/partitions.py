@@ -70,7 +70,7 @@ def _partitions(connection: Connection, index: int) -> list[_Partition]:
     is_whole = "AND NOT t.inhdetachpending" if connection.server_version >= 140000 else ""
     rows = fetch_all(
         connection,
-        f"SELECT {NAME.format('t.inhrelid')}, quote_ident(s.nspname), "  # noqa: S608
+        f"SELECT {NAME.format('t.inhrelid')}, quote_ident(s.nspname), "  # noqa: S608 - constants
         "quote_ident(CASE WHEN octet_length(c.relname || '_' || ic.relname) <= 63 THEN c.relname || '_' || ic.relname "
         "ELSE left(ic.relname, 40) || '_' || c.oid END), c.relkind = 'r', "
         f"{NAME.format('part.indexrelid')}, part.indisvalid "
@@ -102,7 +102,7 @@ def _fitting(connection: Connection, index: _Index, partition: _Partition) -> st
     """A valid index of the partition with the same definition that belongs to no parent yet."""
     rows = fetch_all(
         connection,
-        f"SELECT {NAME.format('x.indexrelid')} FROM pg_index x WHERE x.indrelid = to_regclass(%s) AND x.indisvalid "  # noqa: S608
+        f"SELECT {NAME.format('x.indexrelid')} FROM pg_index x WHERE x.indrelid = to_regclass(%s) AND x.indisvalid "  # noqa: S608 - constants
         "AND right(pg_get_indexdef(x.indexrelid), length(%s)) = %s AND starts_with(pg_get_indexdef(x.indexrelid), %s) "
         "AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = x.indexrelid) AND (%s IS NULL OR EXISTS "
         "(SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u'))) ORDER BY 1",
