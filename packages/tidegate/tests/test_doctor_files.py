@@ -178,17 +178,18 @@ def test_status_shows_the_same_damage_and_no_notes(abc: Project) -> None:
 
 def test_a_role_that_may_only_read_some_is_told_what_it_cannot_see(abc: Project) -> None:
     abc.query("ALTER TABLE t_a ADD CONSTRAINT positive CHECK (id > 0) NOT VALID")
-    abc.query("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    abc.query("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
     full, limited = abc.url, abc.url.replace("postgres@", "reader@")
     with abc.connection():
         abc.url = limited
         found = findings(abc)
         assert {finding["kind"] for finding in found} == {"not_visible", "not_valid_constraint"}
         notes = [finding for finding in found if finding["kind"] == "not_visible"]
-        assert len(notes) == 3
+        for hidden in ("alembic_version", "session(s) of other roles", "for table run"):
+            assert any(hidden in note["what"] for note in notes)
         grants = [command for note in notes for command in note["commands"]]
         abc.url = full
-        for grant in (*grants, "GRANT USAGE ON SCHEMA public TO reader"):
+        for grant in grants:
             abc.query(grant)
         abc.url = limited
         assert kinds(abc) == ["not_valid_constraint"]
