@@ -178,6 +178,9 @@ def variables() -> str:
         "## Environment\n",
         "An option counts before its variable. Every secret (`TIDEGATE_DATABASE_URL`, `DATABASE_URL`,",
         "`POSTGRES_PASSWORD`) may also be `NAME_FILE`, the path of a file that holds it; both is an error.\n",
+        "The database is found in this order: `--database-url`, `TIDEGATE_DATABASE_URL`, `DATABASE_URL`, those of",
+        "the PostgreSQL image, `sqlalchemy.url` in the configuration file. In `guard()`, as in Alembic itself,",
+        "`sqlalchemy.url` counts before `DATABASE_URL`.\n",
         "| variable | meaning | default |\n| --- | --- | --- |",
         *rows.values(),
     ]
