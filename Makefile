@@ -12,6 +12,7 @@ PYTEST := $(PYTHON) -m pytest
 HERE := not stack and not browser and not fresh and not histories
 ARGS ?=
 NAME ?=
+MODULE ?=
 
 # uv brings certificates of its own. Where the machine has some, those count: they know its proxy.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
@@ -71,6 +72,17 @@ test-browser: $(SYNCED) ## Drive the pages in real Chromium [ARGS=…]
 .PHONY: test-tidegate-wheel
 test-tidegate-wheel: $(SYNCED) ## Run tidegate's tests against its built wheel in an empty environment [ARGS=…]
 	@$(PYTHON) -m tools.wheel --junitxml=$(CURDIR)/.reports/test-tidegate-wheel.xml $(ARGS)
+
+.PHONY: coverage
+coverage: $(SYNCED) ## Say which branches of tidegate's locks, retries and gate no test takes [ARGS=…]
+	@rm -rf .reports/coverage && mkdir -p .reports/coverage
+	@failed=0; $(PYTHON) -m coverage run -m pytest -n 2 --dist loadgroup -m 'not alone and $(HERE)' \
+	--junitxml=.reports/coverage.xml packages/tidegate/tests $(ARGS) || failed=1; \
+	$(PYTHON) -m coverage combine -q; $(PYTHON) -m coverage report && exit $$failed
+
+.PHONY: mutation
+mutation: $(SYNCED) ## Change a module of tidegate in every way, and see whether its tests notice: MODULE=pace
+	@$(PYTHON) -m tools.mutation $(MODULE)
 
 .PHONY: check
 check: $(SYNCED) ## Check format, lint, types, imports, migrations against tables, shell scripts

@@ -201,7 +201,7 @@ class Project:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name in {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH"}
+            if name in {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG"}
         }
         return inherited | {"DATABASE_URL": self.url, "RUN_MIGRATIONS": "true"} | self.environ | more
 

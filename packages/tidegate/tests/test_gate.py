@@ -117,3 +117,18 @@ def test_it_closes_when_the_database_hangs(project: Project, gates: list[tidegat
     finally:
         os.kill(backend[0], signal.SIGCONT)
     until(lambda: gate.report.is_open, timeout=5, what="the gate is open again")
+
+
+def test_it_tells_what_a_look_failed_of_and_stops_whether_it_was_started_or_not(
+    project: Project, gates: list[tidegate.SchemaGate]
+) -> None:
+    project.add_table("a")
+    ini = str(project.folder / "alembic.ini")
+    gate = tidegate.SchemaGate(ini, database_url=project.url + "_gone", interval=timedelta(seconds=0.1))
+    gate.stop()
+    gate = tidegate.SchemaGate(ini, database_url=project.url + "_gone", interval=timedelta(seconds=0.1))
+    gates.append(gate)
+    assert gate.report.reason == "the database has not been reached yet"
+    gate.start()
+    assert gate.report[:3] == (False, "unreachable", None)
+    assert "does not exist" in gate.report.reason

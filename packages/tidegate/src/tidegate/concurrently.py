@@ -79,6 +79,8 @@ def _look(
 def _look_at_detach(
     connection: Connection, statement: Statement, search_path: Sequence[str], *, is_repetition: bool
 ) -> Preparation:
+    if len(statement.locks) != 2:  # the same revision has made one of the two, so nothing was cut off
+        return Preparation("go")
     parent, partition = ((lock.schema, lock.name) for lock in statement.locks)
     if finalize := pending_detach(connection, partition, search_path=search_path):
         return Preparation("skip", (finalize,), "an earlier DETACH was cut off after its first half")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from psycopg2 import errors
 
 from tidegate.connect import fetch_all
@@ -41,39 +43,28 @@ def look(connection: Connection, graph: Graph, version_table: str | None = None)
     recorded = recorded_revisions(connection)
     if at is not None and version_table is not None:
         return judge(graph, at, recorded)
-    refusals: dict[str, DatabaseRefused] = {}
-    seen = [at, *_readable(connection, recorded_version_tables(connection), refusals)]
+    seen = [at, *_readable(connection, recorded_version_tables(connection))]
     for ids in seen:
         if ids and any(id_ in graph for id_ in graph.closure(ids, recorded)):
             return judge(graph, ids, recorded)
-    for table, refusal in refusals.items():
-        if at is None and (version_table is None or table.endswith(f".{first}")):  # it may be ours: no guess
-            raise refusal
     if at is None and version_table is None:  # nothing of this code's: what the last run saw is shown, if anything
         at = next((ids for ids in seen if ids), None)
     return judge(graph, at or [], recorded)
+
+
+def _readable(connection: Connection, tables: list[str]) -> Iterator[list[str] | None]:
+    """What these tables hold; those of other projects need not be ours to read."""
+    for table in tables:
+        with suppress(DatabaseRefused):
+            yield _read(connection, table)
 
 
 def current_revisions(connection: Connection, version_table: str | None = None) -> list[str]:
     """The revisions that the version table holds, for verbs that work without the code; none when there is no table."""
     found = _read(connection, version_table or DEFAULT_VERSION_TABLE)
     if found is None:
-        refusals: dict[str, DatabaseRefused] = {}
-        found = next(filter(None, _readable(connection, recorded_version_tables(connection), refusals)), None)
-        if found is None and refusals:
-            raise next(iter(refusals.values()))
+        found = next(filter(None, _readable(connection, recorded_version_tables(connection))), None)
     return found or []
-
-
-def _readable(
-    connection: Connection, tables: list[str], refusals: dict[str, DatabaseRefused]
-) -> Iterator[list[str] | None]:
-    """What these tables hold; those of other projects need not be ours to read, which is noted."""
-    for table in tables:
-        try:
-            yield _read(connection, table)
-        except DatabaseRefused as exc:
-            refusals[table] = exc
 
 
 def _read(connection: Connection, table: str) -> list[str] | None:

@@ -217,7 +217,7 @@ def raise_fence(
     path = connection.execute(text("SELECT array_to_string(current_schemas(true), chr(10))")).scalar() or ""
     emit("connected", pid=connection.execute(text("SELECT pg_backend_pid()")).scalar(), search_path=path.split("\n"))
     table = _version_table(connection, options)
-    if (session := working_session(connection)) is not None:
+    if (session := working_session(connection)) is not None:  # pragma: no branch - drivers that `_fence` does not know
         load(session, options.get("version_table"))
     if not is_explicit:
         connection.commit()

