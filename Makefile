@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
-HERE := not stack and not browser and not fresh and not histories
+HERE := not deep and not stack and not browser and not fresh and not histories
 ARGS ?=
 NAME ?=
 MODULE ?=
@@ -44,6 +44,10 @@ test: $(SYNCED) ## Run all tests that need no container engine and no browser [A
 	$(PYTEST) -n 2 --dist loadgroup -m 'not alone and $(HERE)' --junitxml=.reports/test.xml $(ARGS) || beside=$$?; \
 	$(PYTEST) -m 'alone and $(HERE)' --junitxml=.reports/test-alone.xml $(ARGS) || alone=$$?; \
 	case "$$beside $$alone" in '0 0' | '0 5' | '5 0') ;; *) exit 1 ;; esac # 5: none of the tests asked for is of this kind
+
+.PHONY: test-deep
+test-deep: $(SYNCED) ## Run tidegate's long tests: crashes, cut networks, the locks of every statement [ARGS=…]
+	@$(PYTEST) -n 2 --dist loadgroup -m 'deep and not alone' --junitxml=.reports/test-deep.xml packages/tidegate/tests $(ARGS)
 
 .PHONY: test-fresh
 test-fresh: $(SYNCED) ## Set up copies of the project, as on a machine with only Python and make [ARGS=…]

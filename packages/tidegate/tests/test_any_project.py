@@ -25,6 +25,8 @@ REVISION = '''
 import sqlalchemy as sa
 from alembic import op
 
+pytestmark = pytest.mark.deep
+
 revision: str = "{id}"
 down_revision = {down!r}
 branch_labels = {labels!r}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from projects import Project
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 UPGRADE = [str(BIN / "tidegate"), "upgrade"]
 
 INDEX = "op.create_index('ix_email', 'orders', ['email'], postgresql_concurrently=True{more})"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tidegate.doctor.finding import Finding
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture(scope="module")
 def applied(servers: Callable[[str], Cluster], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ORPHAN = """
 import psycopg2, sys
+
+pytestmark = pytest.mark.deep
 connection = psycopg2.connect(sys.argv[1], application_name="worker")
 connection.autocommit = True
 cursor = connection.cursor()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 BEFORE = """
 CREATE SCHEMA shop;
 CREATE TABLE shop.a (id int PRIMARY KEY, n int NOT NULL, m int, name varchar(20), parent int);

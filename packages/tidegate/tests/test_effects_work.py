@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from projects import Project
     from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class that psycopg2 names in lower case
 
+pytestmark = pytest.mark.deep
+
 BEFORE = """
 CREATE TABLE p (id int PRIMARY KEY);
 INSERT INTO p SELECT generate_series(1, 100);

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 ELSEWHERE = """
 from pathlib import Path
+
+pytestmark = pytest.mark.deep
 context.script.version_locations = [str(Path(__file__).parent / "postgresql")]
 """
 

@@ -16,6 +16,8 @@ from tools.postgres import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.deep
+
 APP = Path(__file__).parent.parent / "examples" / "app"
 
 SERVERS: dict[str, Callable[[int], list[str]]] = {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 TIDEGATE = str(BIN / "tidegate")
 
 

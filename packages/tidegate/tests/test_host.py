@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 RUDE = """
 import asyncio, logging, logging.config, os, signal, sys, threading, warnings
+
+pytestmark = pytest.mark.deep
 logging.disable(logging.CRITICAL)
 logging.config.dictConfig({"version": 1, "disable_existing_loggers": True, "root": {"level": "ERROR"}})
 os.environ["LEAK"] = "1"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 from index_cases import CREATE, SNAPSHOT, TABLE, as_owner, at_work, is_valid, judge, transaction
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_build_tells_whom_it_waits_for_and_is_left_alone_while_it_does(project: Project) -> None:

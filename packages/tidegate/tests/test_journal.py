@@ -13,6 +13,8 @@ from projects import DOORS, until
 if TYPE_CHECKING:
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 DRIVERS = ("psycopg2", "asyncpg")
 
 SLEEP = 'op.get_bind().execute(sa.text("SELECT pg_sleep(seconds) FROM pace"))'

@@ -22,6 +22,8 @@ from tidegate.url import Database
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.deep
+
 RUN_ENDS_WITHIN_S = 30.0
 """8 s until TCP gives up on the ping, which comes every second; then 10 s, in which a restarted server would be back,
 and the attempt that is under way: 20 s when the machine has nothing else to do."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 AT_ONCE_S = 4.0
 """A ping every second, the server's half second for the orphan, and the look from a fresh connection."""
 

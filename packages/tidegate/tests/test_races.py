@@ -9,6 +9,8 @@ import pytest
 from conftest import MAJORS
 from projects import DOORS, Project, finish
 
+pytestmark = pytest.mark.deep
+
 ROUNDS = int(os.environ.get("TIDEGATE_ROUNDS", "2"))
 """How often each race is run, on the two majors in turn; `.ci/run` says 20."""
 

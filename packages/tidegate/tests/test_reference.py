@@ -6,14 +6,16 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
+import pytest
 from tools import reference
 
 import tidegate
 from tidegate import env_graph, order
 
 if TYPE_CHECKING:
-    import pytest
     from projects import Project
+
+pytestmark = pytest.mark.deep
 
 
 def test_the_reference_is_what_the_code_says(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:

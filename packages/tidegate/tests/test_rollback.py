@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 PAGE = Path(__file__).parent.parent / "docs" / "rollback.md"
 
 

@@ -15,6 +15,8 @@ from projects import DOORS, Project, finish, until
 
 from tidegate.supervise import STOP_TIMEOUT_S
 
+pytestmark = pytest.mark.deep
+
 OBSTINATE = (
     "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(seconds) FROM pace; EXIT; "
     "EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$"
