@@ -13,6 +13,7 @@ HERE := not deep and not stack and not browser and not fresh and not histories
 ARGS ?=
 NAME ?=
 MODULE ?=
+MINUTES ?=
 
 # uv brings certificates of its own. Where the machine has some, those count: they know its proxy.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
@@ -85,8 +86,8 @@ coverage: $(SYNCED) ## Say which branches of tidegate's locks, retries and gate 
 	$(PYTHON) -m coverage combine -q; $(PYTHON) -m coverage report && exit $$failed
 
 .PHONY: mutation
-mutation: $(SYNCED) ## Change a module of tidegate in every way, and see whether its tests notice: MODULE=pace
-	@$(PYTHON) -m tools.mutation $(MODULE)
+mutation: $(SYNCED) ## Change a module of tidegate in every way, and see whether its tests notice: MODULE=pace [MINUTES=60]
+	@$(PYTHON) -m tools.mutation $(MODULE) $(MINUTES)
 
 .PHONY: check
 check: $(SYNCED) ## Check format, lint, types, imports, migrations against tables, shell scripts

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,20 +52,21 @@ LOADED_ONCE = ("psycopg2", "psycopg2.errorcodes", "alembic", "sqlalchemy", "embe
 """What the children need not load each for itself; tidegate's own modules must not be among them."""
 
 
-def main(modules: list[str]) -> int:
-    """How many survived, as far as an exit code can say that: 0 or 1."""
-    modules = modules or sorted(QUICK)
+def main(arguments: list[str]) -> int:
+    """1 if a mutant survived, else 0. Numbers among the arguments bound the time of each module, in minutes."""
+    minutes = [float(argument) for argument in arguments if argument.isdigit()]
+    modules = [argument for argument in arguments if not argument.isdigit()] or sorted(QUICK)
     if unknown := set(modules) - set(QUICK):
         sys.exit(f"error: no quick tests for {', '.join(sorted(unknown))}\n\nhint: one of {', '.join(sorted(QUICK))}")
     if not os.environ.get(IS_COPY):
-        return _in_a_copy(modules)
+        return _in_a_copy(arguments)
     survived = 0
     for module in modules:
-        survived += _mutate(module)
+        survived += _mutate(module, limit_s=60 * (minutes or [60.0])[0])
     return min(survived, 1)
 
 
-def _in_a_copy(modules: list[str]) -> int:
+def _in_a_copy(arguments: list[str]) -> int:
     """Run this in a copy of what git knows of the tree."""
     with tempfile.TemporaryDirectory(prefix="tidegate-mutation-") as name:
         copy = Path(name)
@@ -78,12 +80,12 @@ def _in_a_copy(modules: list[str]) -> int:
         uv = next((str(path) for path in (ROOT / ".uv" / "uv", copy / ".uv" / "uv") if path.exists()), "uv")
         subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), COSMIC_RAY], cwd=copy, check=True)
         environment = os.environ | {IS_COPY: "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [str(python), "-m", "tools.mutation", *modules]
+        command = [str(python), "-m", "tools.mutation", *arguments]
         return subprocess.run(command, cwd=copy, env=environment, check=False).returncode
 
 
-def _mutate(module: str) -> int:
-    """The number of survivors of one module, each told as it is found."""
+def _mutate(module: str, *, limit_s: float) -> int:
+    """The number of survivors of one module, each told as it is found. In no order: what is cut off is a sample."""
     path = ROOT / SOURCES / f"{module}.py"
     original = path.read_text()
     shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
@@ -94,18 +96,25 @@ def _mutate(module: str) -> int:
         began = time.monotonic()
         if (verdict := _verdict(module, 300.0)) != "survived":
             sys.exit(f"error: the tests of `{module}` fail without a mutation ({verdict})")
-        limit = 5.0 + 5 * (time.monotonic() - began)
+        patience_s = 5.0 + 5 * (time.monotonic() - began)
+        mutants = list(_mutants(original))
+        Random(module).shuffle(mutants)  # noqa: S311 - a sample, the same each time
         try:
-            for name, mutated in _mutants(original):
+            for name, mutated in mutants:
+                if time.monotonic() - began > limit_s:
+                    break
                 path.write_text(mutated)
-                verdict = _verdict(module, limit)
+                verdict = _verdict(module, patience_s)
                 found[verdict] += 1
                 if verdict == "survived":
                     print(f"--- survived: {module}: {name}\n{_difference(original, mutated)}", flush=True)
         finally:
             path.write_text(original)
     told = ", ".join(f"{found[word]} {word}" for word in ("killed", "timed out", "survived"))
-    print(f"=== {module}: {found.total()} mutants in {time.monotonic() - began:.0f} s: {told}", flush=True)
+    print(
+        f"=== {module}: {found.total()} of {len(mutants)} mutants in {time.monotonic() - began:.0f} s: {told}",
+        flush=True,
+    )
     return found["survived"]
 
 

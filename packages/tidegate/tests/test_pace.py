@@ -28,7 +28,7 @@ def test_the_lock_timeout_does_not_grow_unless_the_operator_says_so() -> None:
 def test_the_lock_timeout_grows_to_what_the_operator_allows_and_not_beyond() -> None:
     pace = Pace(lock_timeout_max_s=1.0)
     grown = [pace.timeout_s(attempt) for attempt in range(1, 20)]
-    assert grown[0] == 0.1
+    assert grown[:4] == pytest.approx([0.1, 0.15, 0.225, 0.3375])
     assert grown == sorted(grown)
     assert grown[-1] == pace.timeout_s(10_000) == 1.0
 
@@ -59,10 +59,14 @@ def test_the_budget_runs_from_the_first_wait_and_ends_by_time_or_by_attempts() -
     clock.now += 1
     assert left.time_is_up
     assert not left.may_try_again
-    clock.now -= 5
+    clock.now += 10_000
+    assert left.waited_s == 10_010
+    clock.now -= 10_005
     assert left.next_attempt() == 2
     assert left.may_try_again
     assert left.next_attempt() == 3
+    assert not left.may_try_again
+    assert left.next_attempt() == 4
     assert not left.may_try_again
 
 
@@ -84,6 +88,10 @@ def test_pauses_grow_with_jitter_stay_bounded_and_never_outlast_the_budget() -> 
     most, least = patience(clock, chance=1.0), patience(clock, chance=0.0)
     assert most.pause_s() == FIRST_PAUSE_S
     assert least.pause_s() == FIRST_PAUSE_S / 2
+    pauses = []
+    for most.attempt in range(1, 6):
+        pauses.append(most.pause_s())
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6])
     most.attempt = 10_000
     assert most.pause_s() == LAST_PAUSE_S
     most.begin_waiting()
@@ -94,7 +102,7 @@ def test_pauses_grow_with_jitter_stay_bounded_and_never_outlast_the_budget() -> 
 
 
 def test_options_count_before_the_environment_and_that_before_the_defaults() -> None:
-    assert read_pace({}) == Pace()
+    assert read_pace({}) == Pace() == Pace(0.1, 0.1, 600.0, 50), "as `--help` says"
     environ = {"TIDEGATE_LOCK_TIMEOUT": "2s", "TIDEGATE_RETRY_FOR": "1m", "TIDEGATE_RETRY_ATTEMPTS": "7"}
     assert read_pace(environ) == Pace(2.0, 2.0, 60.0, 7)
     assert read_pace(environ, "50ms", "1s", "5s", "1") == Pace(0.05, 1.0, 5.0, 1)
