@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 COSMIC_RAY = "cosmic-ray==8.7.0"
 """MIT; not in uv.lock, since only this verb needs it."""
@@ -137,12 +138,21 @@ def _mutants(source: str) -> Iterator[tuple[str, str]]:
         if kind.arguments():
             continue
         number = 0
-        while (mutated := cosmic_ray.mutate_code(source, kind(), number)) is not None:
+        while (mutated := _mutated(cosmic_ray, source, kind(), number)) is not None:
             number += 1
             meaning = _meaning(mutated)
             if meaning is not None and meaning not in seen:
                 seen.add(meaning)
                 yield f"{name.removeprefix('core/')} {number}", mutated
+
+
+def _mutated(cosmic_ray: ModuleType, source: str, operator: object, number: int) -> str | None:
+    """The source with the so-manieth change of this kind; nothing when there are no more."""
+    try:
+        found: str | None = cosmic_ray.mutate_code(source, operator, number)
+    except AttributeError:  # of `except (A, B):` in cosmic-ray 8.7.0: its operator for exceptions knows one name only
+        return None
+    return found
 
 
 def _meaning(source: str) -> str | None:
@@ -160,7 +170,8 @@ def _meaning(source: str) -> str | None:
             node.returns = None
         elif isinstance(node, ast.arguments):  # by keyword or by position, it is the same function
             node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
-            node.posonlyargs, node.kwonlyargs = [], []
+            node.defaults = [*node.defaults, *filter(None, node.kw_defaults)]
+            node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
     return ast.dump(tree)
 
 

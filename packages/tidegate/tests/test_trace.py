@@ -48,6 +48,7 @@ def test_what_failed_does_not_count_and_nothing_counts_twice() -> None:
     trace.executed(autocommit=True)
     trace.executed(autocommit=True)
     assert [one.sql for one in trace.committed] == ["INSERT"]
+    assert not trace.can_be_repeated
 
 
 def test_what_is_on_record_is_left_out_and_so_may_be_repeated() -> None:
