@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+ANSWER_WITHIN_S = 10.0
+"""How long the server may take to answer on the control connection before that counts as lost."""
+
 _WATCH = (
     "SELECT set_config(name, CASE name WHEN 'tcp_keepalives_idle' THEN '5' WHEN 'tcp_user_timeout' THEN '10000' "
     "ELSE '3' END, false) FROM pg_settings WHERE name IN "

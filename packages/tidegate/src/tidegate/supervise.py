@@ -18,7 +18,7 @@ from tidegate.dialogue import Answer
 from tidegate.duration import show_duration
 from tidegate.effects import read_statements
 from tidegate.index import build_progress
-from tidegate.keepalive import bounded
+from tidegate.keepalive import ANSWER_WITHIN_S, bounded
 from tidegate.order import VARIABLE, Order
 from tidegate.url import redact
 
@@ -37,9 +37,6 @@ TICK_S = 0.2
 
 QUESTION_TICK_S = 0.1
 """How often a statement's way is looked at while somebody is in it."""
-
-ANSWER_WITHIN_S = 10.0
-"""How long the server may take to answer on the control connection before that counts as lost."""
 
 MISSING_PINGS = 5
 """How often in a row the working session may be missing on the server while its statement is still being waited for."""
