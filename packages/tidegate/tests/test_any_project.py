@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 REVISION = '''
 """{id}."""
 import sqlalchemy as sa
 from alembic import op
 
-pytestmark = pytest.mark.deep
 
 revision: str = "{id}"
 down_revision = {down!r}

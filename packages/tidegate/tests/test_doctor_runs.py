@@ -24,10 +24,11 @@ from tidegate.record import last_ended, outcomes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.deep
+
 ORPHAN = """
 import psycopg2, sys
 
-pytestmark = pytest.mark.deep
 connection = psycopg2.connect(sys.argv[1], application_name="worker")
 connection.autocommit = True
 cursor = connection.cursor()

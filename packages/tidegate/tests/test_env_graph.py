@@ -9,10 +9,11 @@ import pytest
 if TYPE_CHECKING:
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 ELSEWHERE = """
 from pathlib import Path
 
-pytestmark = pytest.mark.deep
 context.script.version_locations = [str(Path(__file__).parent / "postgresql")]
 """
 

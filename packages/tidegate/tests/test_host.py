@@ -13,10 +13,11 @@ from projects import BIN, Project
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.deep
+
 RUDE = """
 import asyncio, logging, logging.config, os, signal, sys, threading, warnings
 
-pytestmark = pytest.mark.deep
 logging.disable(logging.CRITICAL)
 logging.config.dictConfig({"version": 1, "disable_existing_loggers": True, "root": {"level": "ERROR"}})
 os.environ["LEAK"] = "1"
