@@ -16,6 +16,7 @@ from expenses.config import Settings
 from expenses.db import create_engine
 from expenses.health import GateMiddleware
 from expenses.health import router as health
+from expenses.history.api import router as history_api
 from expenses.http import install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.category_pages import router as category_pages
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(workspaces_api)
     app.include_router(ledger_api)
     app.include_router(reports_api)
+    app.include_router(history_api)
     for pages in (accounts_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
         app.include_router(pages)
     site.install(app)

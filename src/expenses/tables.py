@@ -1,8 +1,9 @@
 """All tables of the service in one place, for Alembic: importing this fills `metadata`."""
 
 from expenses.accounts import tables as accounts
+from expenses.audit import tables as audit
 from expenses.db import metadata
 from expenses.ledger import tables as ledger
 from expenses.workspaces import tables as workspaces
 
-__all__ = ["accounts", "ledger", "metadata", "workspaces"]
+__all__ = ["accounts", "audit", "ledger", "metadata", "workspaces"]

@@ -1,4 +1,4 @@
-"""Expenses, categories and the record of changes, as JSON.
+"""Expenses and categories as JSON.
 
 Answers are written from the domain's own snapshots, not through the models of `wire`: those describe and are tested
 against. Without `from __future__ import annotations`: FastAPI reads the annotations.
@@ -17,8 +17,6 @@ from expenses.http import Now, SessionDep
 from expenses.ledger import service
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE, LONGEST_SEARCH, Expense, ExpenseFilter
 from expenses.ledger.wire import (
-    AuditEventList,
-    AuditEventOut,
     CategoryIn,
     CategoryList,
     CategoryOut,
@@ -198,28 +196,6 @@ async def change_category(
 @router.delete("/categories/{category_id}", summary="Archive a category", status_code=204, responses=_WRITE)
 async def archive_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
     await service.archive_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id, now=now)
-
-
-@router.get("/audit", summary="List changes, newest first", responses=_READ)
-async def list_audit_events(
-    workspace_id: UUID,
-    actor: Caller,
-    session: SessionDep,
-    *,
-    limit: Limit = None,
-    cursor: Cursor = None,
-    entity_id: Annotated[UUID | None, Unsaid, Query(description="Only changes of this thing")] = None,
-) -> AuditEventList:
-    page = await service.list_audit_events(
-        session,
-        actor=actor,
-        workspace_id=workspace_id,
-        entity_id=entity_id,
-        limit=limit or DEFAULT_PAGE_SIZE,
-        cursor=cursor,
-    )
-    items = [AuditEventOut.model_validate(each, from_attributes=True) for each in page.items]
-    return AuditEventList(items=items, next=page.next)
 
 
 def _answer(expense: Expense, *, status: int = 200) -> JSONResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import UUID, uuid5
 
 from expenses.errors import Conflict, Invalid
@@ -56,6 +56,8 @@ class TooManyCategories(Conflict):
 @dataclass(frozen=True, slots=True)
 class Category:
     """One category of a workspace, on the upper level or below a category that is."""
+
+    entity: ClassVar = "category"
 
     id: UUID
     parent_id: UUID | None

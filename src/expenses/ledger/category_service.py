@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from expenses.audit.model import event_of
+from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.ledger import queries
-from expenses.ledger.audit import event_of
 from expenses.ledger.categories import default_categories, placed
 from expenses.ledger.rights import check_reader, check_writer
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from expenses.accounts.model import Actor
+    from expenses.audit.model import Action
     from expenses.db import Session
-    from expenses.ledger.audit import Action
     from expenses.ledger.categories import Category, CategoryChange, CategoryDraft
     from expenses.workspaces.model import Workspace
 
@@ -118,7 +119,7 @@ async def _with_defaults(session: Session, workspace: Workspace) -> list[Categor
     inserted = await queries.insert_categories(session, workspace_id=workspace.id, new=defaults)
     events = [event_of("create", before=None, after=each, actor_id=None, now=at) for each in defaults]
     if mine := [event for event in events if event.entity_id in inserted]:
-        await queries.insert_audit_events(session, workspace_id=workspace.id, new=mine)
+        await insert_audit_events(session, workspace_id=workspace.id, new=mine)
     return await queries.categories_of(session, workspace_id=workspace.id)
 
 
@@ -140,4 +141,4 @@ async def _record(
     now: datetime,
 ) -> None:
     event = event_of(action, before=before, after=after, actor_id=actor.user_id, now=now)
-    await queries.insert_audit_events(session, workspace_id=workspace_id, new=[event])
+    await insert_audit_events(session, workspace_id=workspace_id, new=[event])

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from expenses.errors import Invalid
 
@@ -126,6 +126,8 @@ class ExpenseDraft:
 @dataclass(frozen=True, slots=True)
 class Expense:
     """One recorded expense. Not checked when it is read: what was valid once can always be shown."""
+
+    entity: ClassVar = "expense"
 
     id: UUID
     spent_on: date

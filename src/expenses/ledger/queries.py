@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, insert, or_, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from expenses.ledger.audit import AuditEvent
 from expenses.ledger.categories import Category
 from expenses.ledger.model import Expense
-from expenses.ledger.tables import audit_event, category, expense
+from expenses.ledger.tables import category, expense
 from expenses.money import CURRENCIES, Money
 from expenses.workspaces.tables import workspace
 
@@ -111,52 +110,6 @@ async def store_category(session: Session, *, workspace_id: UUID, changed: Categ
     """Replace a category."""
     statement = update(category).where(category.c.workspace_id == workspace_id, category.c.id == changed.id)
     await session.execute(statement.values(_category_values(changed)))
-
-
-async def insert_audit_events(session: Session, *, workspace_id: UUID, new: Iterable[AuditEvent]) -> None:
-    """Add to the record of changes."""
-    values = [
-        {
-            "workspace_id": workspace_id,
-            "id": each.id,
-            "at": each.at,
-            "actor_id": each.actor_id,
-            "entity": each.entity,
-            "entity_id": each.entity_id,
-            "action": each.action,
-            "before": each.before,
-            "after": each.after,
-            "request_id": each.request_id,
-        }
-        for each in new
-    ]
-    await session.execute(insert(audit_event), values)
-
-
-async def audit_events_on_page(
-    session: Session, *, workspace_id: UUID, entity_id: UUID | None, after: UUID | None, limit: int
-) -> list[AuditEvent]:
-    """The newest changes after an id, of one thing or of the whole workspace."""
-    statement = select(audit_event).where(audit_event.c.workspace_id == workspace_id)
-    if entity_id is not None:
-        statement = statement.where(audit_event.c.entity_id == entity_id)
-    if after is not None:
-        statement = statement.where(audit_event.c.id < after)
-    rows = await session.execute(statement.order_by(audit_event.c.id.desc()).limit(limit))
-    return [
-        AuditEvent(
-            id=row.id,
-            at=row.at,
-            actor_id=row.actor_id,
-            entity=row.entity,
-            entity_id=row.entity_id,
-            action=row.action,
-            before=row.before,
-            after=row.after,
-            request_id=row.request_id,
-        )
-        for row in rows
-    ]
 
 
 def _filtered(statement: Select[Any], filters: ExpenseFilter) -> Select[Any]:

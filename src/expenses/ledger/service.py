@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from expenses.audit.model import event_of
+from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.errors import NotFound, PreconditionFailed
 from expenses.ids import uuid7
-from expenses.ledger import cursor as cursors
 from expenses.ledger import queries
-from expenses.ledger.audit import event_of
 from expenses.ledger.category_service import add_category, archive_category, change_category, list_categories
 from expenses.ledger.cursor import PageKey
 from expenses.ledger.model import (
@@ -28,7 +28,7 @@ from expenses.ledger.model import (
 )
 from expenses.ledger.rights import check_reader, check_writer
 from expenses.money import currency_in_use
-from expenses.workspaces.service import membership_of, require_role
+from expenses.workspaces.service import membership_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from expenses.accounts.model import Actor
+    from expenses.audit.model import Action
     from expenses.db import Session
-    from expenses.ledger.audit import Action, AuditEvent
     from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "change_expense",
     "delete_expense",
     "get_expense",
-    "list_audit_events",
     "list_categories",
     "list_expenses",
     "restore_expense",
@@ -123,7 +122,7 @@ async def add_expenses(
     if new:
         async with transaction(session):
             await queries.insert_expenses(session, workspace_id=workspace_id, new=new)
-            await queries.insert_audit_events(session, workspace_id=workspace_id, new=events)
+            await insert_audit_events(session, workspace_id=workspace_id, new=events)
     return new
 
 
@@ -199,33 +198,6 @@ async def restore_expense(
     return after
 
 
-async def list_audit_events(
-    session: Session,
-    *,
-    actor: Actor,
-    workspace_id: UUID,
-    entity_id: UUID | None = None,
-    limit: int = DEFAULT_PAGE_SIZE,
-    cursor: str | None = None,
-) -> Page[AuditEvent]:
-    """One page of the record of changes, newest first, of one thing or of the whole workspace.
-
-    Raises:
-        NotFound: The actor does not belong to the workspace.
-        Forbidden: The actor is neither owner nor admin.
-        InvalidCursor: The cursor is not one of this list.
-    """
-    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
-    require_role(membership, "owner", "admin")
-    scope = f"audit {workspace_id} {entity_id}"
-    after = None if cursor is None else cursors.decode_id(cursor, scope=scope)
-    found = await queries.audit_events_on_page(
-        session, workspace_id=workspace_id, entity_id=entity_id, after=after, limit=limit + 1
-    )
-    items = found[:limit]
-    return Page(items, cursors.encode(items[-1].id.bytes, scope=scope) if len(found) > limit else None)
-
-
 async def _locked(session: Session, *, workspace_id: UUID, expense_id: UUID, version: int | None) -> Expense:
     found = await queries.expense_with_id(session, workspace_id=workspace_id, expense_id=expense_id, for_update=True)
     if found is None or found.deleted_at is not None:
@@ -247,7 +219,7 @@ async def _store(
 ) -> None:
     event = event_of(action, before=before, after=after, actor_id=actor.user_id, now=now)
     await queries.store_expense(session, workspace_id=workspace_id, changed=after)
-    await queries.insert_audit_events(session, workspace_id=workspace_id, new=[event])
+    await insert_audit_events(session, workspace_id=workspace_id, new=[event])
 
 
 async def _check_references(

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from expenses.accounts.tables import user_account
 from expenses.db import metadata
@@ -102,21 +102,3 @@ Index(
     postgresql_include=["currency", "category_id", "amount_minor"],
     postgresql_where=_alive,
 )
-
-audit_event = Table(
-    "audit_event",
-    metadata,
-    Column("workspace_id", Uuid, ForeignKey(workspace.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("id", Uuid, primary_key=True),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("actor_id", Uuid),
-    Column("entity", Text, nullable=False),
-    Column("entity_id", Uuid, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("before", JSONB(none_as_null=True)),
-    Column("after", JSONB(none_as_null=True)),
-    Column("request_id", Text),
-    CheckConstraint("action IN ('create', 'change', 'delete', 'restore', 'archive')", name="action"),
-)
-"""Append-only. `actor_id` has no foreign key: the record outlives the account. Nobody: the service itself."""
-Index("audit_event_entity_idx", audit_event.c.workspace_id, audit_event.c.entity_id, audit_event.c.id)

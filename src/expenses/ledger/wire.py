@@ -4,8 +4,8 @@ Without `from __future__ import annotations`: pydantic reads the annotations.
 """
 
 import re
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -196,24 +196,3 @@ class CategoryPatch(_Closed):
         """What it says. Raises `Invalid`."""
         said: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         return CategoryChange(**said)
-
-
-class AuditEventOut(BaseModel):
-    """One change of one thing. `before` and `after` are the thing in the JSON of this API, as it was then."""
-
-    id: UUID
-    at: datetime
-    actor_id: UUID | None = Field(description="null: the service itself")
-    entity: Literal["expense", "category"]
-    entity_id: UUID
-    action: Literal["create", "change", "delete", "restore", "archive"]
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    request_id: str | None
-
-
-class AuditEventList(BaseModel):
-    """One page of the record of changes, newest first."""
-
-    items: list[AuditEventOut]
-    next: str | None

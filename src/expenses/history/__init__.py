@@ -1,0 +1,1 @@
+"""Reading the record of changes (`audit`): who changed what, before and after."""

@@ -1,0 +1,67 @@
+"""The record of changes as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from expenses.accounts.auth import Caller
+from expenses.history import service
+from expenses.http import SessionDep
+from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
+from expenses.ledger.wire import Unsaid
+from expenses.openapi import problems
+
+router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["history"])
+
+Limit = Annotated[
+    Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE)] | None,
+    Unsaid,
+    Query(description=f"Rows on one page; {DEFAULT_PAGE_SIZE} if missing"),
+]
+Cursor = Annotated[str | None, Unsaid, Query(description="`next` of the page before, with the same filter")]
+
+
+class AuditEventOut(BaseModel):
+    """One change of one thing. `before` and `after` are the thing in the JSON of this API, as it was then."""
+
+    id: UUID
+    at: datetime
+    actor_id: UUID | None = Field(description="null: the service itself")
+    entity: str = Field(description="What was changed; new words may come", examples=["expense", "category", "member"])
+    entity_id: UUID
+    action: str = Field(description="What was done to it; new words may come", examples=["create", "change", "delete"])
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    request_id: str | None
+
+
+class AuditEventList(BaseModel):
+    """One page of the record of changes, newest first."""
+
+    items: list[AuditEventOut]
+    next: str | None
+
+
+@router.get("/audit", summary="List changes, newest first", responses=problems(401, 403, 404))
+async def list_audit_events(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    entity_id: Annotated[UUID | None, Unsaid, Query(description="Only changes of this thing")] = None,
+) -> AuditEventList:
+    page = await service.list_audit_events(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        entity_id=entity_id,
+        limit=limit or DEFAULT_PAGE_SIZE,
+        cursor=cursor,
+    )
+    items = [AuditEventOut.model_validate(each, from_attributes=True) for each in page.items]
+    return AuditEventList(items=items, next=page.next)

@@ -1,0 +1,44 @@
+"""Reading the record of changes: who may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from expenses.audit import queries
+from expenses.ledger import cursor as cursors
+from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
+from expenses.workspaces.service import membership_of, require_role
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from expenses.accounts.model import Actor
+    from expenses.audit.model import AuditEvent
+    from expenses.db import Session
+
+
+async def list_audit_events(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    entity_id: UUID | None = None,
+    limit: int = DEFAULT_PAGE_SIZE,
+    cursor: str | None = None,
+) -> Page[AuditEvent]:
+    """One page of the record of changes, newest first, of one thing or of the whole workspace.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+        Forbidden: The actor is neither owner nor admin.
+        InvalidCursor: The cursor is not one of this list.
+    """
+    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    require_role(membership, "owner", "admin")
+    scope = f"audit {workspace_id} {entity_id}"
+    after = None if cursor is None else cursors.decode_id(cursor, scope=scope)
+    found = await queries.audit_events_on_page(
+        session, workspace_id=workspace_id, entity_id=entity_id, after=after, limit=limit + 1
+    )
+    items = found[:limit]
+    return Page(items, cursors.encode(items[-1].id.bytes, scope=scope) if len(found) > limit else None)
