@@ -87,7 +87,7 @@ def _in_a_copy(arguments: list[str]) -> int:
 
 def _mutate(module: str, *, limit_s: float) -> int:
     """The number of survivors of one module, each told as it is found. In no order: what is cut off is a sample."""
-    path = ROOT / SOURCES / f"{module}.py"
+    (path,) = (ROOT / SOURCES).rglob(f"{module}.py")
     original = path.read_text()
     shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
     found: Counter[str] = Counter()

@@ -20,8 +20,8 @@ from tools.reference_json import json_shapes
 from tools.reference_python import error_kinds, flat, python_names
 
 from tidegate import commands
-from tidegate.state import EXIT_CODES, MEANING
-from tidegate.switch import VARIABLE as SWITCH
+from tidegate.report.state import EXIT_CODES, MEANING
+from tidegate.run.switch import VARIABLE as SWITCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

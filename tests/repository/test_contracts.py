@@ -22,7 +22,7 @@ BREACHES = [
     ("src/expenses/accounts/pages.py", "import asyncpg", "SQL stands in queries"),
     ("src/expenses/accounts/model.py", "import time", "Models are pure"),
     ("src/expenses/db.py", "import tidegate", "know tidegate"),
-    ("packages/tidegate/src/tidegate/state.py", "import starlette", "serves any Alembic project"),
+    ("packages/tidegate/src/tidegate/report/state.py", "import starlette", "serves any Alembic project"),
 ]
 
 

@@ -47,7 +47,7 @@ LOADED = "main, expenses.cli, tidegate.cli, tidegate.commands, tidegate.run, tid
 
 UNCOMPILED = f"""
 import sys, os, {LOADED}
-from tidegate.effects import read_statements
+from tidegate.sql.effects import read_statements
 import sqlalchemy
 read_statements("SELECT 1")
 for url in ("postgresql+asyncpg://x", "postgresql+psycopg2://x"):

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from tidegate.clearance import Clearance, Question
-from tidegate.connect import backend_pid
-from tidegate.lock import FENCE
-from tidegate.pace import Pace, Patience
+from tidegate.database.connect import backend_pid
+from tidegate.database.lock import FENCE
+from tidegate.run.clearance import Clearance, Question
+from tidegate.run.pace import Pace, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from projects import Project
 
-    from tidegate.dialogue import Answer
+    from tidegate.worker.dialogue import Answer
 
 ALTER = "ALTER TABLE account ADD COLUMN x int"
 

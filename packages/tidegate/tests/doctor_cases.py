@@ -11,7 +11,7 @@ from projects import BIN, Project, finish
 from tidegate.doctor.examination import examine
 from tidegate.doctor.finding import KINDS
 from tidegate.doctor.report import Report
-from tidegate.target import find_target
+from tidegate.report.target import find_target
 
 PARTITIONED = (
     "CREATE TABLE part (id int, v int) PARTITION BY RANGE (id);"

@@ -10,11 +10,11 @@ import psycopg2
 import pytest
 from projects import Project
 
-from tidegate.effects import read_statements
-from tidegate.index import (
+from tidegate.index.verdict import (
     Verdict,
     judge_index,
 )
+from tidegate.sql.effects import read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -141,7 +141,7 @@ def test_the_password_is_in_no_argument_and_no_output_but_in_the_environment(tab
     result = table.tidegate("upgrade", "--before", command, DATABASE_URL=url)
     assert result.code == 10
     assert _text(table, "word") == "s3cret-w0rd\n"
-    assert "tidegate.leash" in _text(table, "all")
+    assert "tidegate.run.leash" in _text(table, "all")
     assert "s3cret-w0rd" not in _text(table, "all") + result.err
     assert table.tidegate("upgrade", "--before", "echo s3cret-w0rd >&-; false", DATABASE_URL=url).code == 10
     assert "s3cret-w0rd" not in str(befores(table)), "a password in the command itself is not recorded"

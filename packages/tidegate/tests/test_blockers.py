@@ -13,7 +13,7 @@ from application import holding
 from conftest import execute
 from projects import until
 
-from tidegate.blockers import (
+from tidegate.database.blockers import (
     CONFLICTS,
     Blocker,
     awaited_lock,
@@ -22,7 +22,7 @@ from tidegate.blockers import (
     find_blockers,
     holds_others_up,
 )
-from tidegate.effects import Relation
+from tidegate.sql.effects import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

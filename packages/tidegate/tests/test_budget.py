@@ -9,10 +9,10 @@ import pytest
 from application import holding
 from bench import ALTER, Bench, bench
 
-from tidegate.attempts import run_attempts
-from tidegate.order import Order
-from tidegate.pace import Pace
-from tidegate.supervise import Account
+from tidegate.run.attempts import run_attempts
+from tidegate.run.order import Order
+from tidegate.run.pace import Pace
+from tidegate.run.supervise import Account
 
 if TYPE_CHECKING:
     from projects import Project

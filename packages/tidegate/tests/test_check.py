@@ -16,8 +16,8 @@ from test_pooler import pgbouncer
 from tidegate.check.finding import CHECKS, NO_GO, OK, WARNING, Finding, exit_code_of
 from tidegate.check.report import Report, check
 from tidegate.check.tables import Table
-from tidegate.lock import MUTEX
-from tidegate.target import find_target
+from tidegate.database.lock import MUTEX
+from tidegate.report.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ import pytest
 from application import holding
 from bench import ALTER, BUILD, NO_LIMITS, answered, bench
 
-from tidegate.clearance import Question
-from tidegate.lock import FENCE
-from tidegate.pace import Pace
+from tidegate.database.lock import FENCE
+from tidegate.run.clearance import Question
+from tidegate.run.pace import Pace
 
 if TYPE_CHECKING:
     from projects import Project

@@ -9,11 +9,11 @@ import pytest
 from application import holding
 from bench import BUILD, answered, bench
 
-from tidegate.concurrently import prepare
-from tidegate.connect import backend_pid
-from tidegate.effects import read_statements
-from tidegate.lock import FENCE
-from tidegate.pace import Pace
+from tidegate.database.connect import backend_pid
+from tidegate.database.lock import FENCE
+from tidegate.index.concurrently import prepare
+from tidegate.run.pace import Pace
+from tidegate.sql.effects import read_statements
 
 if TYPE_CHECKING:
     from projects import Project

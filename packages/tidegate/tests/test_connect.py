@@ -11,9 +11,9 @@ import psycopg2
 import pytest
 from tools.postgres import free_port, temporary_cluster
 
-from tidegate.connect import connect, connect_when_ready, connected
+from tidegate.database.connect import connect, connect_when_ready, connected
+from tidegate.database.url import Database
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable
-from tidegate.url import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

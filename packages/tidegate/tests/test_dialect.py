@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidegate.dialect import as_env_py_expects
-from tidegate.project import read_project
+from tidegate.database.dialect import as_env_py_expects
+from tidegate.project.configuration import read_project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ from doctor_cases import findings, kinds, mended_by_fix, mended_by_its_own_comma
 from projects import DOORS, Project, finish, until
 from tools.postgres import Cluster, temporary_cluster
 
-from tidegate.lock import FENCE, MUTEX
-from tidegate.record import last_ended, outcomes
+from tidegate.database.lock import FENCE, MUTEX
+from tidegate.database.record import last_ended, outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import new_project
 
-from tidegate.confirmation import refuse_loss
 from tidegate.errors import UsageError
-from tidegate.target import find_target
+from tidegate.report.target import find_target
+from tidegate.run.confirmation import refuse_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.duration import parse_duration, show_duration
 from tidegate.errors import UsageError
+from tidegate.report.duration import parse_duration, show_duration
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.effects import read_statements
+from tidegate.sql.effects import read_statements
 
 
 def test_relations_that_the_same_text_created_are_in_nobodys_way() -> None:

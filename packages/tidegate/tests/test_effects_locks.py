@@ -10,8 +10,8 @@ import pytest
 from conftest import MAJORS, execute
 from projects import until
 
-from tidegate.effects import read_statements
-from tidegate.found import MODES, strength
+from tidegate.sql.effects import read_statements
+from tidegate.sql.found import MODES, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from conftest import MAJORS
 
-from tidegate.effects import read_statements
+from tidegate.sql.effects import read_statements
 
 if TYPE_CHECKING:
     from projects import Project

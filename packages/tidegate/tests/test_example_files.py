@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tidegate import commands
-from tidegate.health import LIVE
+from tidegate.run.health import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidegate.errors import NotStatic, UsageError
-from tidegate.exact import exact_graph
-from tidegate.graph import Graph, Revision, read_graph, static_graph
-from tidegate.project import read_project
+from tidegate.project.configuration import read_project
+from tidegate.project.exact import exact_graph
+from tidegate.project.graph import Graph, Revision, read_graph, static_graph
 
 if TYPE_CHECKING:
     from pathlib import Path

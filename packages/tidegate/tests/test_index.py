@@ -9,7 +9,7 @@ import pytest
 from conftest import MAJORS
 from index_cases import CREATE, TABLE, as_owner, judge, leave_invalid
 
-from tidegate.index import (
+from tidegate.index.verdict import (
     Verdict,
 )
 

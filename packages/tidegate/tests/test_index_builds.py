@@ -12,7 +12,7 @@ from conftest import MAJORS
 from projects import Project, until
 from tools.postgres import debian_bin_dir, temporary_cluster
 
-from tidegate.index import (
+from tidegate.index.verdict import (
     Verdict,
     build_progress,
     judge_drop,

@@ -12,7 +12,7 @@ import pytest
 from conftest import MAJORS
 from projects import DOORS, Project, finish, until
 
-from tidegate.supervise import STOP_TIMEOUT_S
+from tidegate.run.supervise import STOP_TIMEOUT_S
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,11 +11,11 @@ import psycopg2
 import pytest
 from conftest import execute
 
-from tidegate.connect import backend_pid
+from tidegate.database.connect import backend_pid
+from tidegate.database.lock import FENCE, LAST_POLL_S, MUTEX, Holder, acquire, holders, key_halves, wait_for_fence
+from tidegate.database.record import NewRun, begin_run
+from tidegate.database.record_layout import ensure_record
 from tidegate.errors import LockBusy
-from tidegate.lock import FENCE, LAST_POLL_S, MUTEX, Holder, acquire, holders, key_halves, wait_for_fence
-from tidegate.record import NewRun, begin_run
-from tidegate.record_layout import ensure_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

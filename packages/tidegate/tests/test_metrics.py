@@ -14,8 +14,8 @@ from projects import DOORS, Project, until
 from prometheus_client.parser import text_string_to_metric_families
 from tools.postgres import free_port
 
-from tidegate.metrics import Metric, Scrape, scrape
-from tidegate.target import find_target
+from tidegate.report.metrics import Metric, Scrape, scrape
+from tidegate.report.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

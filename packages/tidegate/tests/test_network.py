@@ -15,9 +15,9 @@ from network import Cable, cable, can_make_cables
 from projects import DOORS, Project, finish, until
 from tools.postgres import Cluster, temporary_cluster
 
-from tidegate.connect import backend_pid, connect, fetch_one
-from tidegate.keepalive import bounded
-from tidegate.url import Database
+from tidegate.database.connect import backend_pid, connect, fetch_one
+from tidegate.database.keepalive import bounded
+from tidegate.database.url import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

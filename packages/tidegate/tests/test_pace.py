@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tidegate.errors import UsageError
-from tidegate.pace import FIRST_PAUSE_S, LAST_PAUSE_S, LEAST_TIMEOUT_S, Pace, Patience
-from tidegate.target import read_pace
+from tidegate.report.target import read_pace
+from tidegate.run.pace import FIRST_PAUSE_S, LAST_PAUSE_S, LEAST_TIMEOUT_S, Pace, Patience
 
 
 class Clock:

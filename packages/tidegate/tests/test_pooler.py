@@ -15,9 +15,9 @@ import pytest
 from projects import DOORS, Project, finish, until
 from tools.postgres import free_port
 
-from tidegate.connect import connected, refuse_pooler
+from tidegate.database.connect import connected, refuse_pooler
+from tidegate.database.url import Database
 from tidegate.errors import PoolerInTheWay
-from tidegate.url import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def traffic(url: str) -> Iterator[None]:
 def test_a_session_pooler_that_is_too_small_is_named(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidegate.connect.POOLER_ANSWER_S", 0.5)
+    monkeypatch.setattr("tidegate.database.connect.POOLER_ANSWER_S", 0.5)
     with (
         pgbouncer(project, tmp_path, "session", pool_size=1) as url,
         connected(Database(url, "test")) as connection,

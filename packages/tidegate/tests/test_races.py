@@ -76,7 +76,7 @@ def test_with_nothing_to_do_nothing_is_locked_or_recorded(project: Project) -> N
     project.add_table("a")
     project.tidegate("upgrade")
     with project.connection() as holder, holder.cursor() as cursor:
-        from tidegate.lock import MUTEX  # noqa: PLC0415 - beside its use
+        from tidegate.database.lock import MUTEX  # noqa: PLC0415 - beside its use
 
         cursor.execute("SELECT pg_advisory_lock(%s)", (MUTEX,))
         for door in DOORS.values():

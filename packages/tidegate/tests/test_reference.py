@@ -10,7 +10,8 @@ import pytest
 from tools import reference
 
 import tidegate
-from tidegate import env_graph, order
+from tidegate.project import env_graph
+from tidegate.run import order
 
 if TYPE_CHECKING:
     from projects import Project

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.graph import Graph, Revision
-from tidegate.state import EXIT_CODES, judge
+from tidegate.project.graph import Graph, Revision
+from tidegate.report.state import EXIT_CODES, judge
 
 
 def chain(*ids: str, phases: dict[str, str] | None = None) -> list[Revision]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidegate.errors import UsageError
-from tidegate.switch import migrations_wanted
+from tidegate.run.switch import migrations_wanted
 
 
 @pytest.mark.parametrize("word", ["true", "1", "yes", "on", "TRUE", "Yes", " on "])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidegate.trace import Sent, Trace
+from tidegate.worker.trace import Sent, Trace
 
 
 def sent(

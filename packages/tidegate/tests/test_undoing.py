@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from tidegate.loss import losses_in_sql
-from tidegate.undoing import losses_in_file
+from tidegate.project.undoing import losses_in_file
+from tidegate.sql.loss import losses_in_sql
 
 HEAD = """
 import datetime

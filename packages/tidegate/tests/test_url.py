@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.engine import make_url
 
-from tidegate.address import read_address
+from tidegate.database.address import read_address
+from tidegate.database.url import Database, find_database, redact
 from tidegate.errors import UsageError
-from tidegate.url import Database, find_database, redact
 
 if TYPE_CHECKING:
     from pathlib import Path

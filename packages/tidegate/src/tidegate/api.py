@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tidegate.output import tell as tell_on_stderr
-from tidegate.target import find_target
+from tidegate.report.target import find_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidegate.state import Judgement
+    from tidegate.report.state import Judgement
 
 
 def upgrade(
@@ -26,7 +26,7 @@ def upgrade(
     Raises:
         TidegateError: As its subclasses say.
     """
-    from tidegate.runner import migrate
+    from tidegate.run.runner import migrate
 
     return migrate(
         find_target(config, database_url=database_url).request("tidegate.upgrade", target=revision), tell=tell

@@ -10,7 +10,7 @@ import sys
 
 from tidegate.errors import TidegateError
 from tidegate.output import complain, let_go
-from tidegate.signals import own_process
+from tidegate.run.signals import own_process
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _run(command: list[str]) -> None:
-    from tidegate.start import run
-    from tidegate.target import find_target
+    from tidegate.report.target import find_target
+    from tidegate.run.start import run
 
     run(command, find_target)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.errors import TidegateError, UsageError
 from tidegate.output import complain, tell
-from tidegate.worker import is_worker
+from tidegate.worker.__main__ import is_worker
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -67,13 +67,13 @@ def _running_command(environment: EnvironmentContext) -> str | None:
 
 
 def _migrate(environment: EnvironmentContext, command: str, url: str | None) -> None:
-    from tidegate.dialect import as_env_py_expects
-    from tidegate.project import SECTION, Project, find_toml_file, section_values
-    from tidegate.request import Request
-    from tidegate.runner import migrate
-    from tidegate.switch import read_switch
-    from tidegate.target import BEFORE_VARIABLE, YES_VARIABLE, read_waits
-    from tidegate.url import VARIABLES, find_database
+    from tidegate.database.dialect import as_env_py_expects
+    from tidegate.database.url import VARIABLES, find_database
+    from tidegate.project.configuration import SECTION, Project, find_toml_file, section_values
+    from tidegate.report.target import BEFORE_VARIABLE, YES_VARIABLE, read_waits
+    from tidegate.run.request import Request
+    from tidegate.run.runner import migrate
+    from tidegate.run.switch import read_switch
 
     config = environment.config
     if config.attributes.get("connection") is not None:

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import psycopg2
 
-from tidegate.connect import connect
+from tidegate.database.connect import connect
+from tidegate.database.look import look
+from tidegate.database.url import find_database
 from tidegate.errors import TidegateError
-from tidegate.graph import read_graph
-from tidegate.look import look
-from tidegate.project import read_project
-from tidegate.url import find_database
+from tidegate.project.configuration import read_project
+from tidegate.project.graph import read_graph
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-    from tidegate.state import Judgement
+    from tidegate.report.state import Judgement
 
 FIRST_LOOK_S = 1.0
 """How long `start` waits for the first look, so that a server whose schema is right never answers "not yet"."""

@@ -6,7 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tidegate.project import Project
+    from tidegate.project.configuration import Project
 
 VARIABLE = "TIDEGATE_APP_VERSION"
 """Overrides the version of the package that `[tidegate] package` names; an image may set its own tag here."""

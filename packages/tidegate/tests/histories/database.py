@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 from projects import finish
 
-from tidegate.state import EXIT_CODES
+from tidegate.report.state import EXIT_CODES
 
 if TYPE_CHECKING:
     from histories.installed import Installed

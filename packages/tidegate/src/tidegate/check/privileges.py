@@ -7,8 +7,8 @@ from typing import NamedTuple
 from tidegate.check.finding import NO_GO, OK, Finding
 from tidegate.check.session import role_of
 from tidegate.check.tables import named
-from tidegate.connect import fetch_all, fetch_one
-from tidegate.found import ACCESS_SHARE, SHARE_ROW_EXCLUSIVE
+from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.sql.found import ACCESS_SHARE, SHARE_ROW_EXCLUSIVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
     from tidegate.check.tables import Table
-    from tidegate.effects import Relation, Statement
+    from tidegate.sql.effects import Relation, Statement
 
 OWN = "own"
 """What a role must do to a table in order to alter it; no privilege can be granted for that."""

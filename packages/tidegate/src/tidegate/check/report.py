@@ -12,16 +12,16 @@ from tidegate.check.finding import NO_GO, OK, SEVERITIES, WARNING, Finding, exit
 from tidegate.check.privileges import check_privileges
 from tidegate.check.session import check_connections, check_damage, check_lock, check_server
 from tidegate.check.tables import check_blockers, check_snapshots, check_work, touched_tables
-from tidegate.connect import connected
+from tidegate.database.connect import connected
+from tidegate.database.look import DEFAULT_VERSION_TABLE
+from tidegate.database.record import recorded_version_table
 from tidegate.doctor.examination import damage_in
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable, PoolerInTheWay
-from tidegate.forecast import Forecast, look_ahead
-from tidegate.found import BREAKS
-from tidegate.graph import read_graph
-from tidegate.look import DEFAULT_VERSION_TABLE
-from tidegate.plan import forecast_as_json, heading, notes_on, notes_on_revision, show_locks, show_mode
-from tidegate.record import recorded_version_table
-from tidegate.request import WAYS_OUT
+from tidegate.project.graph import read_graph
+from tidegate.report.forecast import Forecast, look_ahead
+from tidegate.report.plan import forecast_as_json, heading, notes_on, notes_on_revision, show_locks, show_mode
+from tidegate.run.request import WAYS_OUT
+from tidegate.sql.found import BREAKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
     from tidegate.check.tables import Table
-    from tidegate.effects import Statement
-    from tidegate.graph import Graph
-    from tidegate.state import Judgement
-    from tidegate.target import Target
+    from tidegate.project.graph import Graph
+    from tidegate.report.state import Judgement
+    from tidegate.report.target import Target
+    from tidegate.sql.effects import Statement
 
 
 _SETTINGS = {"default_transaction_read_only": "on", "lock_timeout": "100ms", "statement_timeout": "30s"}

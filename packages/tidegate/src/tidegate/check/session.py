@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from tidegate.check.finding import NO_GO, OK, WARNING, Finding
-from tidegate.connect import fetch_one, refuse_pooler
+from tidegate.database.connect import fetch_one, refuse_pooler
+from tidegate.database.lock import FENCE, MUTEX, holders
 from tidegate.doctor.finding import KINDS
 from tidegate.errors import PoolerInTheWay
-from tidegate.lock import FENCE, MUTEX, holders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+    from tidegate.database.url import Database
     from tidegate.doctor.finding import Finding as Damage
-    from tidegate.url import Database
 
 NEEDED_CONNECTIONS = 4
 """What a run needs at its busiest: the lock, the work, and two for looking."""

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.blockers import CONFLICTS, find_blockers
 from tidegate.check.finding import NO_GO, OK, WARNING, Finding
-from tidegate.connect import fetch_all, fetch_one
-from tidegate.duration import show_duration
-from tidegate.effects import Relation
-from tidegate.found import ACCESS_EXCLUSIVE, FAILS_ON_ROWS, MODES, SHARE, strength
-from tidegate.url import redact
+from tidegate.database.blockers import CONFLICTS, find_blockers
+from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.url import redact
+from tidegate.report.duration import show_duration
+from tidegate.sql.effects import Relation
+from tidegate.sql.found import ACCESS_EXCLUSIVE, FAILS_ON_ROWS, MODES, SHARE, strength
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-    from tidegate.effects import Statement
-    from tidegate.forecast import Forecast
+    from tidegate.report.forecast import Forecast
+    from tidegate.sql.effects import Statement
 
 LARGE_BYTES = 64 * 1024 * 1024
 """A table from which on reading or writing all of it is felt: half a second and more, at 100 MB a second."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from tidegate import target as targets
 from tidegate.commands.options import FORMAT, target_options
-from tidegate.duration import parse_duration
 from tidegate.errors import UsageError
 from tidegate.output import tell
+from tidegate.report import target as targets
+from tidegate.report.duration import parse_duration
 
 
 @click.command()

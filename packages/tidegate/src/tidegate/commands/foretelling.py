@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from tidegate import target as targets
 from tidegate.commands.options import FORMAT, X_ARGUMENTS, TakesRevision, target_options
+from tidegate.report import target as targets
 
 _NO_DATABASE = "postgresql://nowhere/nowhere"
 """Stands in for the URL when no database is needed."""
@@ -44,7 +44,7 @@ def plan(form: str, x_arguments: tuple[str, ...], start: str | None, revision: s
 
     Revisions that ask the database something cannot be rendered; for them it says so and what their file names.
     """
-    from tidegate import plan as plan_verb
+    from tidegate.report import plan as plan_verb
 
     if start is not None:
         options["database_url"] = _NO_DATABASE

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from tidegate import target as targets
 from tidegate.commands.options import FORMAT, target_options
-from tidegate.duration import parse_duration, parse_moment
 from tidegate.output import tell
+from tidegate.report import target as targets
+from tidegate.report.duration import parse_duration, parse_moment
 
 OUTCOMES = ("succeeded", "failed", "interrupted", "killed", "running")
 """How a run can have ended; the last has not."""
@@ -22,7 +22,7 @@ OUTCOMES = ("succeeded", "failed", "interrupted", "killed", "running")
 @FORMAT
 def status(form: str, **options: Any) -> None:
     """Show the state, the pending revisions in order, who holds the lock, and damage. The exit code is the state's."""
-    from tidegate import status as status_verb
+    from tidegate.report import status as status_verb
 
     seen = status_verb.read_status(targets.find_target(**options))
     click.echo(json.dumps(seen.as_json(), indent=2) if form == "json" else seen.as_text())
@@ -35,7 +35,7 @@ def status(form: str, **options: Any) -> None:
 @click.option("--for-schema", is_flag=True, help="Wait also until the schema is one that this code can serve on.")
 def wait(timeout: str, for_schema: bool, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
     """Wait until the database answers. A database that refuses (wrong password, no such database) ends the wait."""
-    from tidegate.waiting import wait_for_database, wait_for_schema
+    from tidegate.report.waiting import wait_for_database, wait_for_schema
 
     seconds = parse_duration(timeout, "--timeout")
     found = targets.find_target(**options)
@@ -54,7 +54,7 @@ def wait(timeout: str, for_schema: bool, **options: Any) -> None:  # noqa: FBT00
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many runs at most.")
 def history(form: str, limit: int, outcome: str | None, since: str | None, **options: Any) -> None:
     """Show the runs and what each applied, newest first. The record stays when everything is downgraded."""
-    from tidegate.history import Wanted, read_history
+    from tidegate.report.history import Wanted, read_history
 
     moment = parse_moment(since, "--since") if since else None
     wanted = Wanted(limit, outcome, moment, options.pop("revision"), options.pop("run"))

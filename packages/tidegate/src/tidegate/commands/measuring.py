@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from tidegate import target as targets
 from tidegate.commands.options import place_options
 from tidegate.output import tell
+from tidegate.report import target as targets
 
 
 @click.command()
@@ -20,7 +20,7 @@ def metrics(output: str | None, timeout: str, **options: Any) -> None:
 
     A database that does not answer is `tidegate_up 0`, and exit code 12 or 13.
     """
-    from tidegate.metrics import scrape, write_file
+    from tidegate.report.metrics import scrape, write_file
 
     target = targets.find_target(**options, wait_for_db=timeout)
     found = scrape(target, tell)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidegate import target as targets
 from tidegate.commands.options import X_ARGUMENTS, TakesRevision, run_options, target_options
 from tidegate.output import tell
+from tidegate.report import target as targets
 
 if TYPE_CHECKING:
-    from tidegate.target import Target
+    from tidegate.report.target import Target
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -31,7 +31,7 @@ def run(command: tuple[str, ...], health_port: str | None, **options: Any) -> No
     `RUN_MIGRATIONS` is true/1/yes/on or false/0/no/off in any case; unset is false; anything else is an
     error (64). If a migration fails, CMD is not started.
     """
-    from tidegate.start import run as run_verb
+    from tidegate.run.start import run as run_verb
 
     run_verb(command, lambda: targets.find_target(**options), health_port)
 
@@ -59,7 +59,7 @@ def upgrade(revision: str, x_arguments: tuple[str, ...], **options: Any) -> None
 @click.argument("revision")
 def downgrade(revision: str, x_arguments: tuple[str, ...], yes: bool, **options: Any) -> None:  # noqa: FBT001 - click passes options by name
     """Take the database back to REVISION, guarded. What a revision dropped or deleted does not come back."""
-    from tidegate.switch import read_switch
+    from tidegate.run.switch import read_switch
 
     is_confirmed = yes or read_switch(os.environ, targets.YES_VARIABLE)
     _migrate(targets.find_target(**options), "downgrade", revision, x_arguments, is_confirmed=is_confirmed)
@@ -68,7 +68,7 @@ def downgrade(revision: str, x_arguments: tuple[str, ...], yes: bool, **options:
 def _migrate(
     target: Target, direction: str, revision: str, x_arguments: tuple[str, ...], *, is_confirmed: bool = False
 ) -> None:
-    from tidegate.runner import migrate
+    from tidegate.run.runner import migrate
 
     command = f"tidegate {direction}" + ("" if revision == "head" else f" {revision}") + " --yes" * is_confirmed
     request = target.request(

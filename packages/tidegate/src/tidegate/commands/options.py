@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidegate import target as targets
-from tidegate.pace import RETRY_ATTEMPTS
+from tidegate.report import target as targets
+from tidegate.run.pace import RETRY_ATTEMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

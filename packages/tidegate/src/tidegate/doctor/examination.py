@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.connect import connected, fetch_one
+from tidegate.database.connect import connected, fetch_one
+from tidegate.database.look import DEFAULT_VERSION_TABLE, look
 from tidegate.doctor import objects, past, traffic
 from tidegate.doctor.files import Entry, Files, recorded_entries
 from tidegate.doctor.finding import KINDS, Finding
 from tidegate.doctor.partitions import incomplete_partitioned_indexes
 from tidegate.doctor.steps import half_done_steps
 from tidegate.errors import DatabaseRefused, UsageError
-from tidegate.graph import read_graph
-from tidegate.look import DEFAULT_VERSION_TABLE, look
+from tidegate.project.graph import read_graph
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-    from tidegate.graph import Graph
-    from tidegate.state import Judgement
-    from tidegate.target import Target
+    from tidegate.project.graph import Graph
+    from tidegate.report.state import Judgement
+    from tidegate.report.target import Target
 
 DEFAULT_OLDER_THAN = "5m"
 """An open transaction that does nothing is told from this age on; one of a request lives for seconds."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.connect import fetch_all
+from tidegate.database.connect import fetch_all
 from tidegate.doctor.finding import Finding
-from tidegate.graph import Revision
+from tidegate.project.graph import Revision
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-    from tidegate.graph import Graph
-    from tidegate.state import Judgement
+    from tidegate.project.graph import Graph
+    from tidegate.report.state import Judgement
 
 
 class Entry(NamedTuple):

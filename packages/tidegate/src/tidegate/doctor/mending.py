@@ -14,18 +14,18 @@ from typing import NamedTuple
 import psycopg2
 from psycopg2 import errors, extensions, extras
 
-from tidegate.connect import connected, fetch_all, fetch_one, refuse_pooler
+from tidegate.database.connect import connected, fetch_all, fetch_one, refuse_pooler
+from tidegate.database.keepalive import watch_client
+from tidegate.database.lock import FENCE, MUTEX, acquire, wait_for_fence
+from tidegate.database.look import current_revisions
+from tidegate.database.record import Ending, NewRun, begin_run, finish_run
 from tidegate.doctor.examination import Examination, graph_of
 from tidegate.doctor.files import checksum_of, recorded_entries
 from tidegate.doctor.past import OWN_COMMAND, lock_holders
 from tidegate.doctor.traffic import holders_of, orphans
 from tidegate.errors import Interrupted, LockBusy, UsageError
-from tidegate.failure import outcome_of
-from tidegate.keepalive import watch_client
-from tidegate.lock import FENCE, MUTEX, acquire, wait_for_fence
-from tidegate.look import current_revisions
-from tidegate.record import Ending, NewRun, begin_run, finish_run
-from tidegate.run import user_name
+from tidegate.run.failure import outcome_of
+from tidegate.run.guarded import user_name
 from tidegate.version import application_version, tidegate_version
 
 TYPE_CHECKING = False
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
     from tidegate.doctor.finding import Finding
-    from tidegate.graph import Graph
-    from tidegate.target import Target
+    from tidegate.project.graph import Graph
+    from tidegate.report.target import Target
 
 PATIENCE_S = 2.0
 """How long an orphan gets to end after its statement was cancelled, and again after its session was ended."""

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.connect import fetch_all
+from tidegate.database.connect import fetch_all
+from tidegate.database.lock import FENCE, MUTEX
 from tidegate.doctor.finding import Finding
 from tidegate.doctor.traffic import holders_of
-from tidegate.lock import FENCE, MUTEX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-    from tidegate.graph import Graph
-    from tidegate.state import Judgement
+    from tidegate.project.graph import Graph
+    from tidegate.report.state import Judgement
 
 OWN_COMMAND = "tidegate doctor"
 """How the record names runs that mended and did not migrate."""

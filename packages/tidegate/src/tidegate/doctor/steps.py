@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tidegate.connect import fetch_all
+from tidegate.database.connect import fetch_all
+from tidegate.database.lock import MUTEX
 from tidegate.doctor.finding import Finding
 from tidegate.doctor.past import command_again
 from tidegate.doctor.traffic import holders_of
-from tidegate.lock import MUTEX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
-    from tidegate.graph import Graph
-    from tidegate.state import Judgement
+    from tidegate.project.graph import Graph
+    from tidegate.report.state import Judgement
 
 SHOWN = 3
 """How many statements of a half-done revision are told; the first say where it stands."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tidegate.connect import fetch_all, fetch_one
+from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.lock import FENCE, MUTEX, key_halves
 from tidegate.doctor.finding import Finding
-from tidegate.duration import show_duration
-from tidegate.lock import FENCE, MUTEX, key_halves
+from tidegate.report.duration import show_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

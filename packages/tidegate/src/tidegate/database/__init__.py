@@ -1,0 +1,1 @@
+"""The database: the way to it, who holds what in it, and what it remembers."""

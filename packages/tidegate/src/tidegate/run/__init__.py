@@ -1,0 +1,1 @@
+"""A guarded run, seen from the process that supervises it."""

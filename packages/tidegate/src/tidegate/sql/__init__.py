@@ -1,0 +1,1 @@
+"""What a statement locks, does and loses, told from its text. No database is asked."""

@@ -1,0 +1,1 @@
+"""The process that runs Alembic for a guarded run: `python -m tidegate.worker`."""
