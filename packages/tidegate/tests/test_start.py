@@ -19,7 +19,7 @@ def test_a_start_with_nothing_to_do_imports_neither_alembic_nor_sqlalchemy_nor_c
     code = (
         "import os, sys\n"
         "os.environ |= {'TIDEGATE_HEALTH_PORT': '1', 'TIDEGATE_BEFORE': 'false'}\n"
-        "unwanted = {'alembic', 'sqlalchemy', 'click', 'asyncio', 'tidegate.run', 'tidegate.health'}\n"
+        "unwanted = {'alembic', 'sqlalchemy', 'click', 'asyncio', 'tidegate.run.guarded', 'tidegate.run.health'}\n"
         "os.execvp = lambda *_: print(sorted(unwanted & set(sys.modules)))\n"
         "sys.argv = ['tidegate', 'run', '--', 'true']\n"
         "from tidegate.cli import main\nmain()\n"
