@@ -106,6 +106,10 @@ migration: $(SYNCED) ## Write a new migration from the tables as they now are: N
 reference: $(SYNCED) ## Write tidegate's reference anew from its code
 	@$(PYTHON) -m tools.reference
 
+.PHONY: rights
+rights: $(SYNCED) ## Write the page about rights anew from the matrix
+	@$(PYTHON) -m tools.rights
+
 .PHONY: bench
 bench: $(SYNCED) ## Measure every claim in benchmarks/ against its rival
 	@for claim in $$(grep -l '^if __name__' benchmarks/*.py); do echo "== $$claim"; $(PYTHON) "$$claim" || exit 1; done

@@ -13,6 +13,7 @@ from expenses.http import SessionDep
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from expenses.ledger.wire import Unsaid
 from expenses.openapi import problems
+from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["history"])
 
@@ -45,7 +46,12 @@ class AuditEventList(BaseModel):
     next: str | None
 
 
-@router.get("/audit", summary="List changes, newest first", responses=problems(401, 403, 404))
+@router.get(
+    "/audit",
+    summary="List changes, newest first",
+    responses=problems(401, 403, 404),
+    openapi_extra=needs(Action.SEE_AUDIT),
+)
 async def list_audit_events(
     workspace_id: UUID,
     actor: Caller,

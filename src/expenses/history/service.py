@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from expenses.audit import queries
 from expenses.ledger import cursor as cursors
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
-from expenses.workspaces.service import membership_of, require_role
+from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,8 +33,7 @@ async def list_audit_events(
         Forbidden: The actor is neither owner nor admin.
         InvalidCursor: The cursor is not one of this list.
     """
-    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
-    require_role(membership, "owner", "admin")
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_AUDIT)
     scope = f"audit {workspace_id} {entity_id}"
     after = None if cursor is None else cursors.decode_id(cursor, scope=scope)
     found = await queries.audit_events_on_page(

@@ -29,6 +29,7 @@ from expenses.ledger.wire import (
     Unsaid,
 )
 from expenses.openapi import problems
+from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
 
@@ -47,7 +48,13 @@ _READ = problems(401, 403, 404)
 _WRITE = problems(401, 403, 404, 409, 412)
 
 
-@router.get("/expenses", summary="List expenses, newest first", response_model=ExpenseList, responses=_READ)
+@router.get(
+    "/expenses",
+    summary="List expenses, newest first",
+    response_model=ExpenseList,
+    responses=_READ,
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
 async def list_expenses(
     workspace_id: UUID,
     actor: Caller,
@@ -92,6 +99,7 @@ async def list_expenses(
     status_code=201,
     response_model=ExpenseOut,
     responses=_WRITE | {201: _ETAG},
+    openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
 async def add_expense(
     workspace_id: UUID, body: ExpenseIn, actor: Caller, session: SessionDep, now: Now
@@ -104,14 +112,22 @@ async def add_expense(
 
 
 @router.get(
-    "/expenses/{expense_id}", summary="Show an expense", response_model=ExpenseOut, responses=_READ | {200: _ETAG}
+    "/expenses/{expense_id}",
+    summary="Show an expense",
+    response_model=ExpenseOut,
+    responses=_READ | {200: _ETAG},
+    openapi_extra=needs(Action.SEE_LEDGER),
 )
 async def get_expense(workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
     return _answer(await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id))
 
 
 @router.patch(
-    "/expenses/{expense_id}", summary="Change an expense", response_model=ExpenseOut, responses=_WRITE | {200: _ETAG}
+    "/expenses/{expense_id}",
+    summary="Change an expense",
+    response_model=ExpenseOut,
+    responses=_WRITE | {200: _ETAG},
+    openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
 async def change_expense(
     workspace_id: UUID,
@@ -135,7 +151,13 @@ async def change_expense(
     return _answer(changed)
 
 
-@router.delete("/expenses/{expense_id}", summary="Put an expense into the trash", status_code=204, responses=_WRITE)
+@router.delete(
+    "/expenses/{expense_id}",
+    summary="Put an expense into the trash",
+    status_code=204,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_EXPENSES),
+)
 async def delete_expense(
     workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
 ) -> None:
@@ -154,6 +176,7 @@ async def delete_expense(
     summary="Take an expense out of the trash",
     response_model=ExpenseOut,
     responses=_WRITE | {200: _ETAG},
+    openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
 async def restore_expense(
     workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, now: Now
@@ -163,7 +186,13 @@ async def restore_expense(
     )
 
 
-@router.get("/categories", summary="List categories", response_model=CategoryList, responses=_READ)
+@router.get(
+    "/categories",
+    summary="List categories",
+    response_model=CategoryList,
+    responses=_READ,
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
 async def list_categories(
     workspace_id: UUID,
     actor: Caller,
@@ -175,7 +204,14 @@ async def list_categories(
     return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
 
 
-@router.post("/categories", summary="Make a category", status_code=201, response_model=CategoryOut, responses=_WRITE)
+@router.post(
+    "/categories",
+    summary="Make a category",
+    status_code=201,
+    response_model=CategoryOut,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_CATEGORIES),
+)
 async def add_category(
     workspace_id: UUID, body: CategoryIn, actor: Caller, session: SessionDep, now: Now
 ) -> JSONResponse:
@@ -183,7 +219,13 @@ async def add_category(
     return JSONResponse(new.snapshot(), status_code=201)
 
 
-@router.patch("/categories/{category_id}", summary="Change a category", response_model=CategoryOut, responses=_WRITE)
+@router.patch(
+    "/categories/{category_id}",
+    summary="Change a category",
+    response_model=CategoryOut,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_CATEGORIES),
+)
 async def change_category(
     workspace_id: UUID, category_id: UUID, body: CategoryPatch, actor: Caller, session: SessionDep, *, now: Now
 ) -> JSONResponse:
@@ -193,7 +235,13 @@ async def change_category(
     return JSONResponse(changed.snapshot())
 
 
-@router.delete("/categories/{category_id}", summary="Archive a category", status_code=204, responses=_WRITE)
+@router.delete(
+    "/categories/{category_id}",
+    summary="Archive a category",
+    status_code=204,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_CATEGORIES),
+)
 async def archive_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
     await service.archive_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id, now=now)
 

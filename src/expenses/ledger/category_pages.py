@@ -11,24 +11,24 @@ from expenses.errors import Conflict, Invalid
 from expenses.http import Now, SessionDep
 from expenses.ledger import service
 from expenses.ledger.categories import Category, CategoryDraft
-from expenses.ledger.forms import WRITERS, errors_by_field, uuid_or_none
+from expenses.ledger.forms import errors_by_field, uuid_or_none
 from expenses.ledger.tree import in_reading_order
 from expenses.web import flash
 from expenses.web.charts import PALETTE
 from expenses.web.page import page, see_other
-from expenses.workspaces.service import membership_of
+from expenses.workspaces.rights import Action, authorize, needs
 
 router = APIRouter(prefix="/w/{workspace_id:uuid}/categories", include_in_schema=False)
 
 _DONE = {"categoryadded": "Category added.", "categoryarchived": "Category archived."}
 
 
-@router.get("")
+@router.get("", openapi_extra=needs(Action.SEE_LEDGER))
 async def categories_page(request: Request, session: SessionDep, actor: SignedIn, workspace_id: UUID) -> Response:
     return await _page(request, session, actor, workspace_id)
 
 
-@router.post("")
+@router.post("", openapi_extra=needs(Action.CHANGE_CATEGORIES))
 async def add_category(
     request: Request, session: SessionDep, now: Now, actor: SignedIn, fields: Fields, *, workspace_id: UUID
 ) -> Response:
@@ -44,7 +44,7 @@ async def add_category(
     return _back(request, workspace_id, new.id, "categoryadded")
 
 
-@router.post("/{category_id:uuid}/archive")
+@router.post("/{category_id:uuid}/archive", openapi_extra=needs(Action.CHANGE_CATEGORIES))
 async def archive_category(
     request: Request,
     session: SessionDep,
@@ -68,7 +68,7 @@ async def _page(
     form: dict[str, str] | None = None,
     error: Invalid | Conflict | None = None,
 ) -> Response:
-    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     categories = await service.list_categories(session, actor=actor, workspace_id=workspace_id)
     done = flash.recall(request)
     response = page(
@@ -77,7 +77,7 @@ async def _page(
         status=error.status if error else 200,
         actor=actor,
         membership=membership,
-        can_write=membership.role in WRITERS,
+        can_write=Action.CHANGE_CATEGORIES.allows(membership.role),
         categories=list(in_reading_order(categories)),
         parents=[each for each in in_reading_order(categories) if each.parent_id is None],
         form={"name": "", "parent_id": "", "color": _fresh_color(categories)} | (form or {}),

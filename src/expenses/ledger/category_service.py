@@ -17,14 +17,14 @@ from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.ledger import queries
 from expenses.ledger.categories import default_categories, placed
-from expenses.ledger.rights import check_reader, check_writer
+from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
     from expenses.accounts.model import Actor
-    from expenses.audit.model import Action
+    from expenses.audit.model import Action as Deed
     from expenses.db import Session
     from expenses.ledger.categories import Category, CategoryChange, CategoryDraft
     from expenses.workspaces.model import Workspace
@@ -38,7 +38,7 @@ async def list_categories(
     Raises:
         NotFound: The actor does not belong to the workspace.
     """
-    membership = await check_reader(session, actor=actor, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     found = await queries.categories_of(session, workspace_id=workspace_id)
     if not found:
         async with transaction(session):
@@ -56,7 +56,7 @@ async def add_category(
         Forbidden: The actor may only read.
         InvalidParent, CategoryExists, TooManyCategories: It has no place in the tree.
     """
-    membership = await check_writer(session, actor=actor, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_CATEGORIES)
     async with transaction(session):
         among = await _locked(session, membership.workspace)
         new = placed(draft, category_id=uuid7(now), among=among)
@@ -75,7 +75,7 @@ async def change_category(
         Forbidden: The actor may only read.
         Invalid, CategoryExists: It cannot be as it would be, or not at that place.
     """
-    membership = await check_writer(session, actor=actor, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_CATEGORIES)
     async with transaction(session):
         among = await _locked(session, membership.workspace)
         before = _in_use(category_id, among)
@@ -95,7 +95,7 @@ async def archive_category(
         NotFound: No such category, it is archived, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
     """
-    membership = await check_writer(session, actor=actor, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_CATEGORIES)
     async with transaction(session):
         among = await _locked(session, membership.workspace)
         chosen = _in_use(category_id, among)
@@ -132,7 +132,7 @@ def _in_use(category_id: UUID, among: list[Category]) -> Category:
 
 async def _record(
     session: Session,
-    action: Action,
+    action: Deed,
     before: Category | None,
     after: Category,
     *,

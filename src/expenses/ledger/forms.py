@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WRITERS = frozenset({"owner", "admin", "member"})
-"""Roles that see forms and buttons; the service decides by itself whom it lets write."""
-
 _FIELD_OF = {"amount.value": "amount", "amount.currency": "currency"}
 """The form's names of what the API calls otherwise."""
 

@@ -23,16 +23,16 @@ from expenses.money import CURRENCIES
 from expenses.web import figures, flash
 from expenses.web.page import page, see_other
 from expenses.workspaces.model import Membership, Workspace
-from expenses.workspaces.service import membership_of
+from expenses.workspaces.rights import Action, authorize, needs
 
 router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
 
 
-@router.post("/expenses")
+@router.post("/expenses", openapi_extra=needs(Action.CHANGE_EXPENSES))
 async def add(
     request: Request, session: SessionDep, now: Now, actor: SignedIn, fields: Fields, *, workspace_id: UUID
 ) -> Response:
-    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     draft, errors = read_expense(fields, today=local_day(membership.workspace, now))
     if draft is not None:
         try:
@@ -47,7 +47,7 @@ async def add(
     return response
 
 
-@router.get("/expenses/{expense_id:uuid}")
+@router.get("/expenses/{expense_id:uuid}", openapi_extra=needs(Action.SEE_LEDGER))
 async def edit_page(
     request: Request, session: SessionDep, actor: SignedIn, workspace_id: UUID, expense_id: UUID
 ) -> Response:
@@ -55,7 +55,7 @@ async def edit_page(
     return await _edit_form(request, session, actor, workspace_id, expense=expense, form=form_of(expense))
 
 
-@router.post("/expenses/{expense_id:uuid}")
+@router.post("/expenses/{expense_id:uuid}", openapi_extra=needs(Action.CHANGE_EXPENSES))
 async def edit(
     request: Request,
     session: SessionDep,
@@ -84,7 +84,7 @@ async def edit(
     )
 
 
-@router.post("/expenses/{expense_id:uuid}/delete")
+@router.post("/expenses/{expense_id:uuid}/delete", openapi_extra=needs(Action.CHANGE_EXPENSES))
 async def delete(
     request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, expense_id: UUID
 ) -> Response:
@@ -92,7 +92,7 @@ async def delete(
     return _to_month(request, workspace_id, gone, "deleted")
 
 
-@router.post("/expenses/{expense_id:uuid}/restore")
+@router.post("/expenses/{expense_id:uuid}/restore", openapi_extra=needs(Action.CHANGE_EXPENSES))
 async def restore(
     request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, expense_id: UUID
 ) -> Response:
@@ -146,7 +146,7 @@ async def _edit_form(
     errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response:
-    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     categories = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=True)
     currencies = currencies_in_use(expense.spent_on)
     return page(

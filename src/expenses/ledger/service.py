@@ -1,7 +1,7 @@
 """Recording, finding and changing expenses: who may, what must hold, and one transaction for each request that writes.
 
-Everybody in a workspace may read; `owner`, `admin` and `member` may write everything in it. Categories are in
-`ledger.category_service` and appear here too, so that pages and API need one module.
+Who may what is in `workspaces.rights`. Categories are in `ledger.category_service` and appear here too, so that pages
+and API need one module.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from expenses.ledger.model import (
     recorded,
     rewritten,
 )
-from expenses.ledger.rights import check_reader, check_writer
 from expenses.money import currency_in_use
+from expenses.workspaces.rights import Action, authorize
 from expenses.workspaces.service import membership_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from expenses.accounts.model import Actor
-    from expenses.audit.model import Action
+    from expenses.audit.model import Action as Deed
     from expenses.db import Session
     from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
 
@@ -75,7 +75,7 @@ async def list_expenses(
         NotFound: The actor does not belong to the workspace.
         InvalidCursor: The cursor is not one of this workspace with this filter.
     """
-    await check_reader(session, actor=actor, workspace_id=workspace_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     scope = f"{workspace_id} {filters!r}"
     after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
     found = await queries.expenses_on_page(
@@ -88,7 +88,7 @@ async def list_expenses(
 
 async def get_expense(session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID) -> Expense:
     """One expense. Raises `NotFound` for strangers too, and when it is in the trash."""
-    await check_reader(session, actor=actor, workspace_id=workspace_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     found = await queries.expense_with_id(session, workspace_id=workspace_id, expense_id=expense_id)
     if found is None or found.deleted_at is not None:
         raise NotFound
@@ -115,7 +115,7 @@ async def add_expenses(
         UnknownCategory: One is in a category that is archived or not of this workspace.
         UnknownPayer: One was paid by somebody who is not a member.
     """
-    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     await _check_references(session, actor=actor, workspace_id=workspace_id, drafts=drafts, now=now)
     new = [recorded(draft, expense_id=uuid7(now), created_by=actor.user_id, now=now) for draft in drafts]
     events = [event_of("create", before=None, after=each, actor_id=actor.user_id, now=now) for each in new]
@@ -146,7 +146,7 @@ async def change_expense(
         PreconditionFailed: The expense has another version than the expected one.
         Invalid: It would become something that cannot be recorded.
     """
-    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     async with transaction(session):
         before = await _locked(session, workspace_id=workspace_id, expense_id=expense_id, version=expected_version)
         draft = change.applied_to(before)
@@ -167,7 +167,7 @@ async def delete_expense(
     now: datetime,
 ) -> Expense:
     """Put an expense into the trash; raises what `change_expense` raises."""
-    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     async with transaction(session):
         before = await _locked(session, workspace_id=workspace_id, expense_id=expense_id, version=expected_version)
         after = marked(before, deleted_at=now, now=now)
@@ -184,7 +184,7 @@ async def restore_expense(
         NotFound: There never was such an expense, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
     """
-    await check_writer(session, actor=actor, workspace_id=workspace_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     async with transaction(session):
         before = await queries.expense_with_id(
             session, workspace_id=workspace_id, expense_id=expense_id, for_update=True
@@ -209,7 +209,7 @@ async def _locked(session: Session, *, workspace_id: UUID, expense_id: UUID, ver
 
 async def _store(
     session: Session,
-    action: Action,
+    action: Deed,
     before: Expense,
     after: Expense,
     *,

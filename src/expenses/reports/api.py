@@ -14,6 +14,7 @@ from expenses.money import Money
 from expenses.openapi import problems
 from expenses.reports import service
 from expenses.reports.model import CategoryTotals, Month, MonthReport
+from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/reports", tags=["reports"])
 
@@ -57,7 +58,9 @@ class MonthReportOut(BaseModel):
     days: list[DayTotalsOut]
 
 
-@router.get("/monthly", summary="Add up a month", responses=problems(401, 403, 404))
+@router.get(
+    "/monthly", summary="Add up a month", responses=problems(401, 403, 404), openapi_extra=needs(Action.SEE_LEDGER)
+)
 async def monthly(
     workspace_id: UUID,
     actor: Caller,

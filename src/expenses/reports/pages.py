@@ -10,14 +10,13 @@ from expenses.db import Session
 from expenses.errors import Invalid, NotFound
 from expenses.http import Now, SessionDep
 from expenses.ledger import service as ledger
-from expenses.ledger.forms import WRITERS
 from expenses.ledger.pages import add_form, local_day, month_path
 from expenses.reports import view
 from expenses.reports.model import Month, MonthReport
 from expenses.reports.service import monthly
 from expenses.web import flash
 from expenses.web.page import page, see_other
-from expenses.workspaces.service import membership_of
+from expenses.workspaces.rights import Action, authorize, needs
 
 router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
 
@@ -28,17 +27,17 @@ they have to be small by themselves. What is older is one link away."""
 _DONE = {"added": "Added", "saved": "Saved", "restored": "Back again"}
 
 
-@router.get("/")
+@router.get("/", openapi_extra=needs(Action.SEE_LEDGER))
 async def this_month(session: SessionDep, now: Now, actor: SignedIn, workspace_id: UUID) -> Response:
-    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     return see_other(month_path(workspace_id, local_day(membership.workspace, now)))
 
 
-@router.get("/months/{month}")
+@router.get("/months/{month}", openapi_extra=needs(Action.SEE_LEDGER))
 async def month_page(
     request: Request, session: SessionDep, now: Now, actor: SignedIn, workspace_id: UUID, *, month: str
 ) -> Response:
-    membership = await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     try:
         chosen = Month.parse(month)
     except Invalid as error:
@@ -53,7 +52,7 @@ async def month_page(
         "reports/month.html",
         actor=actor,
         membership=membership,
-        can_write=membership.role in WRITERS,
+        can_write=Action.CHANGE_EXPENSES.allows(membership.role),
         today=today,
         month=head,
         summary=view.summary(report, base_currency=base),

@@ -13,6 +13,7 @@ from expenses.http import Now, SessionDep
 from expenses.openapi import problems
 from expenses.workspaces import service
 from expenses.workspaces.model import Kind, Membership, Role, Workspace
+from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1", tags=["workspaces"])
 
@@ -138,7 +139,12 @@ async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: Sessio
     return _membership_out(membership)
 
 
-@router.get("/workspaces/{workspace_id}/members", summary="List members", responses=problems(401, 403, 404))
+@router.get(
+    "/workspaces/{workspace_id}/members",
+    summary="List members",
+    responses=problems(401, 403, 404),
+    openapi_extra=needs(Action.SEE_MEMBERS),
+)
 async def list_members(workspace_id: UUID, actor: Caller, session: SessionDep) -> MemberList:
     members = await service.list_members(session, actor=actor, workspace_id=workspace_id)
     return MemberList(items=[MemberOut.model_validate(member, from_attributes=True) for member in members])

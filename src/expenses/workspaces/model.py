@@ -16,7 +16,10 @@ Kind = Literal["household", "company"]
 """What a workspace is for."""
 
 Role = Literal["owner", "admin", "member", "viewer"]
-"""What somebody may do in a workspace, from most to least."""
+"""What somebody may do in a workspace, from most to least (`workspaces.rights` says what exactly)."""
+
+ROLES: tuple[Role, ...] = ("owner", "admin", "member", "viewer")
+"""All roles, from most to least."""
 
 
 @dataclass(frozen=True, slots=True)

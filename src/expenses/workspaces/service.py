@@ -8,11 +8,12 @@ from expenses.accounts import service as accounts
 from expenses.accounts import throttle
 from expenses.accounts.model import parse_name
 from expenses.db import transaction
-from expenses.errors import Forbidden, NotFound
+from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.money import currency_in_use
 from expenses.workspaces import queries
 from expenses.workspaces.model import Membership, Workspace, parse_time_zone
+from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from expenses.accounts.model import Actor, User
     from expenses.db import Session
-    from expenses.workspaces.model import Kind, Member, Role
+    from expenses.workspaces.model import Kind, Member
 
 DEFAULT_NAME = "Home"
 """Name of the workspace that everybody gets with their account."""
@@ -82,12 +83,12 @@ async def list_members(session: Session, *, actor: Actor, workspace_id: UUID) ->
     Raises:
         NotFound: The actor does not belong to it, or there is no such workspace.
     """
-    await membership_of(session, user_id=actor.user_id, workspace_id=workspace_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_MEMBERS)
     return await queries.members_of(session, workspace_id=workspace_id)
 
 
 async def membership_of(session: Session, *, user_id: UUID, workspace_id: UUID) -> Membership:
-    """How somebody belongs to a workspace: the first question of whatever touches one.
+    """How somebody, not necessarily who asks, belongs to a workspace; whether the asker may is for `authorize`.
 
     Raises:
         NotFound: They do not belong to it, or there is no such workspace; strangers cannot tell which.
@@ -96,16 +97,6 @@ async def membership_of(session: Session, *, user_id: UUID, workspace_id: UUID) 
     if found is None:
         raise NotFound
     return found
-
-
-def require_role(membership: Membership, *roles: Role) -> None:
-    """Refuse whoever has none of these roles.
-
-    Raises:
-        Forbidden: The role is another one.
-    """
-    if membership.role not in roles:
-        raise Forbidden
 
 
 def _workspace(*, name: str, kind: Kind, base_currency: str, time_zone: str, now: datetime) -> Workspace:

@@ -1,0 +1,89 @@
+"""Who may do what in a workspace: one matrix, from which checks, tests, OpenAPI and `docs/rights.md` come.
+
+A service begins with `authorize(…, action=Action.X)`, and its route declares the same action with
+`openapi_extra=needs(Action.X)`. `tests/workspaces/test_rights.py` finds every route below a workspace, and tries each
+with every role, with a stranger, and with tokens whose scopes are too few.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from expenses.accounts.model import ALL_SCOPES, InsufficientScope
+from expenses.errors import Forbidden, NotFound
+from expenses.workspaces import queries
+from expenses.workspaces.model import ROLES
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from expenses.accounts.model import Actor
+    from expenses.db import Session
+    from expenses.workspaces.model import Membership, Role
+
+_EVERYBODY: frozenset[Role] = frozenset(ROLES)
+_WRITERS: frozenset[Role] = frozenset({"owner", "admin", "member"})
+_MANAGERS: frozenset[Role] = frozenset({"owner", "admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One row of the matrix."""
+
+    what: str
+    """What one does, for people to read; no two rows say the same."""
+    roles: frozenset[Role]
+    scope: Literal["read", "write", "admin"]
+    """What a token must be for; the sessions of pages are for everything."""
+
+
+@enum.unique
+class Action(enum.Enum):
+    """Everything that can be done in a workspace. A new kind of deed gets a row here, and nothing else."""
+
+    SEE_LEDGER = Right("See expenses, categories, and what they come to", _EVERYBODY, "read")
+    CHANGE_EXPENSES = Right("Record, change, delete and restore expenses", _WRITERS, "write")
+    CHANGE_CATEGORIES = Right("Make, change and archive categories", _WRITERS, "write")
+    SEE_AUDIT = Right("See who changed what", _MANAGERS, "read")
+    SEE_MEMBERS = Right("See who belongs to the workspace", _EVERYBODY, "read")
+
+    def allows(self, role: Role) -> bool:
+        """Whether this role may do it."""
+        return role in self.value.roles
+
+
+async def authorize(session: Session, *, actor: Actor, workspace_id: UUID, action: Action) -> Membership:
+    """How the actor, who may do this, belongs to the workspace: the first line of every service that touches one.
+
+    Raises:
+        NotFound: The actor does not belong to it, or there is no such workspace; strangers cannot tell which.
+        InsufficientScope: The actor's token is not for this.
+        Forbidden: The actor's role does not allow it.
+    """
+    found = await queries.membership_in(session, user_id=actor.user_id, workspace_id=workspace_id)
+    if found is None:
+        raise NotFound
+    check_scope(actor, action.value.scope)
+    if not action.allows(found.role):
+        raise Forbidden
+    return found
+
+
+def check_scope(actor: Actor, scope: Literal["read", "write", "admin"]) -> None:
+    """Refuse a token that is not for this.
+
+    Raises:
+        InsufficientScope: It lacks the scope.
+    """
+    needed = scope if scope in ALL_SCOPES else "write"  # the scope `admin` counts once tokens can have it
+    if needed not in actor.scopes:
+        raise InsufficientScope(f"This token lacks the scope `{needed}`.")
+
+
+def needs(action: Action) -> dict[str, Any]:
+    """What a route says about its action, for its `openapi_extra`."""
+    right: Right = action.value
+    roles = [role for role in ROLES if role in right.roles]
+    return {"x-action": action.name.lower(), "x-roles": roles, "x-scope": right.scope}

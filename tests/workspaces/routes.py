@@ -1,0 +1,112 @@
+"""The routes below a workspace, found in the application, and what it takes to call each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.ledger.recording import COFFEE, category_ids, record
+
+from expenses.workspaces.rights import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    import httpx
+    from fastapi import FastAPI
+    from tests.people import Person
+
+API = "/api/v1/workspaces/{workspace_id}"
+PAGES = "/w/{workspace_id:uuid}"
+
+FORM = {"spent_on": "2026-11-22", "amount": "1", "merchant": "x", "currency": "EUR"}
+
+BODIES: dict[str, dict[str, Any]] = {
+    f"POST {API}/expenses": COFFEE,
+    f"PATCH {API}/expenses/{{expense_id}}": {"note": "x"},
+    f"POST {API}/categories": {"name": "Fresh"},
+    f"PATCH {API}/categories/{{category_id}}": {"color": "#000000"},
+    f"POST {PAGES}/expenses": FORM,
+    f"POST {PAGES}/expenses/{{expense_id:uuid}}": FORM,
+    f"POST {PAGES}/categories": {"name": "Other", "parent_id": "", "color": "#000000"},
+}
+"""The least that makes a route do its work, by method and path; nothing where none is named."""
+
+QUERIES = {f"GET {API}/reports/monthly": "?month=2026-11"}
+"""Queries without which a route does not know what is asked."""
+
+
+async def _expense(client: httpx.AsyncClient, owner: Person) -> str:
+    return str((await record(client, owner))["id"])
+
+
+async def _category(client: httpx.AsyncClient, owner: Person) -> str:
+    draft = {"name": f"Made {len(await category_ids(client, owner))}"}
+    answer = await client.post(f"{owner.url}/categories", json=draft, headers=owner.headers)
+    if answer.status_code == 409:  # as many as there may be, or archived ones of this name
+        return next(iter((await category_ids(client, owner)).values()))
+    return str(answer.json()["id"])
+
+
+async def _month(_: httpx.AsyncClient, __: Person) -> str:
+    return "2026-11"
+
+
+THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
+    "expense_id": _expense,
+    "category_id": _category,
+    "month": _month,
+}
+"""How to get something that a path can name, in the owner's workspace; called anew for each try."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route below a workspace."""
+
+    method: str
+    path: str
+    action: Action | None
+
+    @property
+    def name(self) -> str:
+        """How `BODIES` and failures call it."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it takes forms and cookies rather than JSON and tokens."""
+        return self.path.startswith("/w/")
+
+    async def address(self, client: httpx.AsyncClient, owner: Person) -> str:
+        """An address of this route at which there is something, in the owner's workspace."""
+        path = self.path.replace(":uuid}", "}")
+        names = {"workspace_id": str(owner.workspace.id)}
+        for name in (part.strip("{}") for part in path.split("/") if part.startswith("{")):
+            if name not in names:
+                assert name in THINGS, f"say in THINGS how to get a {name}, for {self.name}"
+                names[name] = await THINGS[name](client, owner)
+        return path.format_map(names) + QUERIES.get(self.name, "")
+
+
+def routes_of(app: FastAPI) -> list[Route]:
+    """All routes below a workspace, pages too."""
+    return [
+        Route(method, route.path, _declared(route))
+        for route in _flat(app.routes)
+        if route.path.startswith(("/api/v1/workspaces/{", "/w/{"))
+        for method in sorted(route.methods)
+    ]
+
+
+def _flat(routes: list[Any]) -> Iterator[Any]:
+    for route in routes:
+        if hasattr(route, "original_router"):  # FastAPI keeps included routers whole
+            yield from _flat(route.original_router.routes)
+        elif getattr(route, "methods", None):
+            yield route
+
+
+def _declared(route: object) -> Action | None:
+    name = (getattr(route, "openapi_extra", None) or {}).get("x-action")
+    return Action[name.upper()] if name else None

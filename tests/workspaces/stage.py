@@ -1,0 +1,110 @@
+"""A workspace with somebody in each role and a stranger before it, who try what its routes answer them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from tests.browsing import PAGE
+from tests.workspaces.routes import BODIES
+
+from expenses.accounts import queries
+from expenses.accounts.model import NewSession, NewToken
+from expenses.accounts.tokens import new_api_token, new_session_token, token_hash
+from expenses.db import transaction
+from expenses.ids import uuid7
+from expenses.workspaces.model import ROLES
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import httpx
+    from fastapi import FastAPI
+    from tests.people import People, Person
+    from tests.workspaces.routes import Route
+
+    from expenses.accounts.model import Scope
+    from expenses.db import Session
+
+STRANGER = "stranger"
+
+
+@dataclass
+class Stage:
+    """The workspace of `cast["owner"]`, with everybody in it in their role."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    session: Session
+    cast: dict[str, Person]
+    _windows: dict[str, NewSession] = field(default_factory=dict)
+
+    async def tried(self, route: Route, who: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        """What the route answers to somebody of the cast, or to a token of theirs, about things that are there."""
+        await self._give_roles()
+        address = await route.address(self.client, self.cast["owner"])
+        body = BODIES.get(route.name, {})
+        if route.is_page:
+            window = await self._window(who)
+            data = body | {"csrf_token": window.csrf_token}
+            cookie = {"Cookie": f"__Host-expenses_session={window.token}"}
+            return await self.client.request(
+                route.method, address, data=None if route.method == "GET" else data, headers=PAGE | cookie
+            )
+        has_body = route.method in {"POST", "PUT", "PATCH"}
+        return await self.client.request(
+            route.method, address, json=body if has_body else None, headers=headers or self.cast[who].headers
+        )
+
+    async def token(self, who: str, scopes: frozenset[Scope]) -> dict[str, str]:
+        """What makes a request that of a token which is for these only."""
+        new = NewToken(new_api_token(), scopes, self._now() + timedelta(days=1))
+        async with transaction(self.session):
+            await queries.insert_token(
+                self.session,
+                token_id=uuid7(self._now()),
+                user_id=self.cast[who].user.id,
+                name="few",
+                token_hash=token_hash(new.token),
+                new=new,
+                now=self._now(),
+            )
+        return {"Authorization": f"Bearer {new.token}"}
+
+    async def _window(self, who: str) -> NewSession:
+        if who not in self._windows:
+            new = NewSession(new_session_token(), new_session_token(), self._now() + timedelta(days=1))
+            self._windows[who] = new
+            async with transaction(self.session):
+                await queries.insert_session(
+                    self.session,
+                    session_id=uuid7(self._now()),
+                    user_id=self.cast[who].user.id,
+                    token_hash=token_hash(new.token),
+                    new=new,
+                    now=self._now(),
+                )
+        return self._windows[who]
+
+    async def _give_roles(self) -> None:
+        """Put everybody back: what was tried before may have moved them."""
+        workspace_id = self.cast["owner"].workspace.id
+        statement = text(
+            "INSERT INTO membership VALUES (:workspace_id, :user_id, :role, :now)"
+            " ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role"
+        )
+        for role in ROLES:
+            values = {"workspace_id": workspace_id, "user_id": self.cast[role].user.id, "role": role}
+            await self.session.execute(statement, values | {"now": self._now()})
+
+    def _now(self) -> datetime:
+        now: datetime = self.app.state.clock()
+        return now
+
+
+async def set_stage(app: FastAPI, client: httpx.AsyncClient, session: Session, people: People) -> Stage:
+    """One person in each role of the first one's workspace, and one in none."""
+    cast = {who: await people.sign_up(display_name=who) for who in (*ROLES, STRANGER)}
+    return Stage(app, client, session, cast)
