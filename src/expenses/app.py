@@ -14,10 +14,11 @@ from expenses.accounts.api import router as accounts_api
 from expenses.accounts.pages import router as accounts_pages
 from expenses.config import Settings
 from expenses.db import create_engine
+from expenses.error_codes import router as error_codes
 from expenses.health import GateMiddleware
 from expenses.health import router as health
 from expenses.history.api import router as history_api
-from expenses.http import install_error_handlers, utc_now
+from expenses.http import Crashes, install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.pages import router as ledger_pages
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(GateMiddleware, gate=app.state.gate)
     install_error_handlers(app)
     app.include_router(health)
+    app.include_router(error_codes)
     app.include_router(accounts_api)
     app.include_router(workspaces_api)
     app.include_router(ledger_api)
@@ -63,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(history_api)
     for pages in (accounts_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
         app.include_router(pages)
+    app.add_middleware(Crashes)
     site.install(app)
     describe_problems(app)
     app.add_middleware(RequestLog)  # the outermost, so that it sees every answer

@@ -9,9 +9,16 @@
         ├── Conflict          409
         ├── PreconditionFailed 412
         ├── Invalid           422, carries the field it is about
-        └── TooManyRequests   429, carries how long to wait
+        ├── TooManyRequests   429, carries how long to wait
+        ├── Malformed         422 ┐
+        ├── MethodNotAllowed  405 │ before any service is asked: the framework, the server
+        ├── TooLarge          413 │ or nginx refuses
+        ├── Crashed           500 │
+        └── Unavailable       503 ┘ carries how long to wait
 
-A noun adds its own cases by subclassing one of these and setting `code`. The class docstring is the default message.
+A noun adds its own cases by subclassing one of these and setting `code`. The first line of the docstring is what
+happened, and the default message; `remedy` is what to do, which a case inherits unless it has better advice. The page
+`/api/errors` lists all of them (`error_codes`).
 """
 
 from __future__ import annotations
@@ -33,7 +40,9 @@ class ServiceError(ExpensesError):
     status: ClassVar[int] = 400
     """HTTP status of the answer."""
     code: ClassVar[str] = "bad_request"
-    """What clients test for; never changes once released."""
+    """What clients test for; never changes once released, and no other class has the same."""
+    remedy: ClassVar[str] = "Read `detail`, change the request, and send it again."
+    """What whoever sent the request can do; for the page that lists the codes."""
 
     def __init__(
         self, detail: str | None = None, *, field: str | None = None, retry_after_s: int | None = None
@@ -49,6 +58,7 @@ class NotFound(ServiceError):
 
     status = 404
     code = "not_found"
+    remedy = "Check the address. Ids of what others own, or of what is in the trash, answer the same."
 
 
 class Unauthenticated(ServiceError):
@@ -56,6 +66,7 @@ class Unauthenticated(ServiceError):
 
     status = 401
     code = "unauthenticated"
+    remedy = "Send `Authorization: Bearer …` with a token from `POST /api/v1/auth/token`."
 
 
 class Forbidden(ServiceError):
@@ -63,6 +74,7 @@ class Forbidden(ServiceError):
 
     status = 403
     code = "forbidden"
+    remedy = "Ask somebody whose role allows it: an owner or admin of the workspace."
 
 
 class Conflict(ServiceError):
@@ -70,6 +82,7 @@ class Conflict(ServiceError):
 
     status = 409
     code = "conflict"
+    remedy = "Load the current state, decide anew, and send another request."
 
 
 class PreconditionFailed(ServiceError):
@@ -77,6 +90,7 @@ class PreconditionFailed(ServiceError):
 
     status = 412
     code = "precondition_failed"
+    remedy = "Load it again, apply the change to what is there now, and send that with the new `ETag`."
 
 
 class Invalid(ServiceError):
@@ -84,6 +98,7 @@ class Invalid(ServiceError):
 
     status = 422
     code = "invalid"
+    remedy = "Correct the field that `errors` names."
 
 
 class TooManyRequests(ServiceError):
@@ -91,3 +106,44 @@ class TooManyRequests(ServiceError):
 
     status = 429
     code = "too_many_requests"
+    remedy = "Wait as many seconds as `Retry-After` says."
+
+
+class Malformed(ServiceError):
+    """The request is malformed."""
+
+    status = 422
+    code = "malformed"
+    remedy = "`errors` names each field that is missing or of the wrong form; `/api/openapi.json` has the form."
+
+
+class MethodNotAllowed(ServiceError):
+    """This address takes another method."""
+
+    status = 405
+    code = "method_not_allowed"
+    remedy = "Use one of the methods in the header `Allow`."
+
+
+class TooLarge(ServiceError):
+    """The request is larger than this service reads."""
+
+    status = 413
+    code = "too_large"
+    remedy = "Send less at once; `detail` says how much is read."
+
+
+class Crashed(ServiceError):
+    """Something went wrong on our side; nothing was saved."""
+
+    status = 500
+    code = "internal"
+    remedy = "Tell whoever runs the service the `X-Request-ID` of the answer: the log has the cause beside it."
+
+
+class Unavailable(ServiceError):
+    """The service is not reachable; try again in a moment."""
+
+    status = 503
+    code = "unavailable"
+    remedy = "Wait as many seconds as `Retry-After` says, and send the request again."

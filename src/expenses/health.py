@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from expenses.errors import Unavailable
 from expenses.http import problem
 
 if TYPE_CHECKING:
@@ -88,14 +89,26 @@ class GateMiddleware:
             await _closed(report)(scope, receive, send)
 
 
+class DatabaseUnreachable(Unavailable):
+    """The database cannot be reached; try again soon."""
+
+    code = "database_unreachable"
+
+
+class SchemaNotReady(Unavailable):
+    """The database schema is not one that this version can work with."""
+
+    code = "schema_not_ready"
+    remedy = "Wait: the server looks every second and opens by itself. If it stays, whoever runs it must migrate."
+
+
 def _closed(report: Report) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store"}
     if report.database != "ok":
-        return problem(503, "database_unreachable", "The database cannot be reached; try again soon.", headers=headers)
+        return problem(DatabaseUnreachable(retry_after_s=RETRY_AFTER_S), headers=headers)
+    detail = f"The database schema is {report.state}: {report.reason}. This server opens by itself once it is right."
     return problem(
-        503,
-        "schema_not_ready",
-        f"The database schema is {report.state}: {report.reason}. This server opens by itself once it is right.",
+        SchemaNotReady(detail, retry_after_s=RETRY_AFTER_S),
         headers=headers,
         schema={"state": report.state, "current": report.current, "heads": report.heads, "pending": report.pending},
     )

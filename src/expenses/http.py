@@ -15,17 +15,27 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from expenses.db import Session
-from expenses.errors import ServiceError
+from expenses.errors import Crashed, Malformed, MethodNotAllowed, NotFound, ServiceError, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PROBLEM = "application/problem+json"
 """Media type of every error answer of the API (RFC 9457)."""
 
 
-_CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-"""What clients test for, when the framework rather than a service refuses."""
+PROBLEM_TYPES = "/api/errors"
+"""The page that explains every code; a problem's `type` leads to its entry there."""
+
+_OF_FRAMEWORK: dict[int, type[ServiceError]] = {
+    400: Malformed,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+}
+"""What it means when the framework rather than a service refuses."""
 
 
 async def _session(request: Request) -> AsyncIterator[Session]:
@@ -50,12 +60,21 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def problem(
-    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: object
-) -> JSONResponse:
-    """An RFC 9457 answer. `code` is stable and what clients test for; `more` are extension members."""
-    body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
-    return JSONResponse(body | more, status_code=status, headers=headers, media_type=PROBLEM)
+def problem(error: ServiceError, *, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+    """An RFC 9457 answer. Its `code` is stable and what clients test for; `more` are extension members."""
+    body = {
+        "type": f"{PROBLEM_TYPES}#{error.code}",
+        "title": error.code.replace("_", " "),
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+    }
+    if error.field:
+        body["errors"] = [{"field": error.field, "detail": error.detail}]
+    said = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if error.status == 401:
+        said["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body | more, status_code=error.status, headers=said | (headers or {}), media_type=PROBLEM)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -63,13 +82,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ServiceError)
     async def _service_error(_: Request, error: ServiceError) -> JSONResponse:
-        headers = {}
-        if error.retry_after_s is not None:
-            headers["Retry-After"] = str(error.retry_after_s)
-        if error.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        more = {"errors": [{"field": error.field, "detail": error.detail}]} if error.field else {}
-        return problem(error.status, error.code, error.detail, headers=headers, **more)
+        return problem(error)
 
     @app.exception_handler(RequestValidationError)
     async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -77,9 +90,32 @@ def install_error_handlers(app: FastAPI) -> None:
             {"field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), "detail": item["msg"]}
             for item in error.errors()
         ]
-        return problem(422, "malformed", "The request is malformed.", errors=errors)
+        return problem(Malformed(), errors=errors)
 
     @app.exception_handler(HTTPException)
     async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
-        code = _CODES.get(error.status_code, "error")
-        return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+        kind = _OF_FRAMEWORK.get(error.status_code, ServiceError)
+        return problem(kind(str(error.detail)), headers=dict(error.headers or {}))
+
+
+class Crashes:
+    """ASGI middleware: an error that nobody expected is a problem too. It goes on to the server, which logs it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, or 500 if it raised before it had begun to answer."""
+        has_begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            if scope["type"] == "http" and not has_begun:
+                await problem(Crashed())(scope, receive, send)
+            raise

@@ -69,7 +69,7 @@ async def test_whatever_is_wrong_the_answer_is_the_same(client: httpx.AsyncClien
         answer = await ask_for_token(client, email, password)
         assert answer.status_code == 401, email[:40]
         assert answer.json() == {
-            "type": "about:blank",
+            "type": "/api/errors#wrong_credentials",
             "title": "wrong credentials",
             "status": 401,
             "code": "wrong_credentials",

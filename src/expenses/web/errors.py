@@ -65,7 +65,7 @@ class ErrorPages:
         try:
             await self.app(scope, receive, answer.send)
         except Exception:
-            if not answer.started:
+            if not answer.started or answer.problem is not None:
                 await _error_page(500, {})(scope, receive, send)
             raise
         if answer.problem is not None:

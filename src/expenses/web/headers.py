@@ -33,7 +33,7 @@ ON_PAGES = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control":
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds the headers above. The interactive API documentation sets its own policy."""
+    """ASGI middleware that adds the headers above."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -43,20 +43,16 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         else:
-            await self.app(scope, receive, _with_headers(scope, send))
+            await self.app(scope, receive, _with_headers(send))
 
 
-def _with_headers(scope: Scope, send: Send) -> Send:
+def _with_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            is_page = headers.get("content-type", "").startswith("text/html") and not _is_api(scope)
+            is_page = headers.get("content-type", "").startswith("text/html")
             for name, value in (EVERYWHERE | ON_PAGES if is_page else EVERYWHERE).items():
                 headers.setdefault(name, value)
         await send(message)
 
     return send_with_headers
-
-
-def _is_api(scope: Scope) -> bool:
-    return str(scope["path"]).startswith("/api/")
