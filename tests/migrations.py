@@ -23,6 +23,10 @@ def migrate(url: str, target: str) -> None:
     script = ScriptDirectory.from_config(config)
     steps = script._downgrade_revs if target == "base" else script._upgrade_revs
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg2:"), poolclass=NullPool)
-    with EnvironmentContext(config, script) as environment, engine.begin() as connection:
-        environment.configure(connection, fn=lambda revision, _: steps(target, revision))
-        environment.run_migrations()
+    with EnvironmentContext(config, script) as environment, engine.connect() as connection:
+        # One transaction each, as in `env.py`: a revision may step out of its own (`autocommit_block`).
+        environment.configure(
+            connection, fn=lambda revision, _: steps(target, revision), transaction_per_migration=True
+        )
+        with environment.begin_transaction():
+            environment.run_migrations()

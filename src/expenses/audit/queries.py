@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import LargeBinary, bindparam, func, insert, literal, select, true
 
+from expenses.audit.chain import START, canonical, linked
 from expenses.audit.model import AuditEvent
 from expenses.audit.tables import audit_event
 
@@ -13,27 +14,67 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
+    from sqlalchemy import Row
+
     from expenses.db import Session
+
+BORN_ONCE: Final = frozenset({"expense", "category"})
+"""What gets a fresh id when it is made, so that making it is the first of its events and needs no look for others."""
+
+_COLUMNS: Final = (
+    "workspace_id",
+    "id",
+    "at",
+    "actor_id",
+    "entity",
+    "entity_id",
+    "action",
+    "before",
+    "after",
+    "request_id",
+)
+
+_last = (
+    select(audit_event.c.seq, audit_event.c.hash)
+    .where(
+        audit_event.c.workspace_id == bindparam("workspace_id"),
+        audit_event.c.entity_id == bindparam("entity_id"),
+        audit_event.c.seq.is_not(None),
+    )
+    .order_by(audit_event.c.seq.desc())
+    .limit(1)
+    .lateral("last")
+)
+_before = func.coalesce(_last.c.hash, literal(START, LargeBinary))
+_APPEND = insert(audit_event).from_select(
+    [*_COLUMNS, "seq", "hash"],
+    select(
+        *(bindparam(name, type_=audit_event.c[name].type) for name in _COLUMNS),
+        func.coalesce(_last.c.seq, 0) + 1,
+        func.sha256(_before.concat(bindparam("content", type_=LargeBinary))),
+    ).select_from(select(literal(1)).subquery("one").outerjoin(_last, true())),
+)
+"""Adds an event behind the last one of its thing, in one round trip. The thing's row is locked, so that one stays last;
+if a caller forgot to lock, `audit_event_chain_key` refuses the second of two."""
 
 
 async def insert_audit_events(session: Session, *, workspace_id: UUID, new: Iterable[AuditEvent]) -> None:
-    """Add to the record of changes, in the transaction of the changes themselves."""
-    values = [
-        {
-            "workspace_id": workspace_id,
-            "id": each.id,
-            "at": each.at,
-            "actor_id": each.actor_id,
-            "entity": each.entity,
-            "entity_id": each.entity_id,
-            "action": each.action,
-            "before": each.before,
-            "after": each.after,
-            "request_id": each.request_id,
-        }
-        for each in new
-    ]
-    await session.execute(insert(audit_event), values)
+    """Add to the record of changes, in the transaction of the changes themselves and after they locked their rows."""
+    first, later = [], []
+    for event in new:
+        if event.action == "create" and event.entity in BORN_ONCE:
+            first.append(first_values(workspace_id, event))
+        else:
+            later.append(_values(workspace_id, event) | {"content": canonical(workspace_id, event)})
+    if first:
+        await session.execute(insert(audit_event), first)
+    if later:
+        await session.execute(_APPEND, later)
+
+
+def first_values(workspace_id: UUID, event: AuditEvent) -> dict[str, Any]:
+    """The row of the first event of something that has just been made (`BORN_ONCE`)."""
+    return _values(workspace_id, event) | {"seq": 1, "hash": linked(START, canonical(workspace_id, event))}
 
 
 async def audit_events_on_page(
@@ -46,17 +87,34 @@ async def audit_events_on_page(
     if after is not None:
         statement = statement.where(audit_event.c.id < after)
     rows = await session.execute(statement.order_by(audit_event.c.id.desc()).limit(limit))
-    return [
-        AuditEvent(
-            id=row.id,
-            at=row.at,
-            actor_id=row.actor_id,
-            entity=row.entity,
-            entity_id=row.entity_id,
-            action=row.action,
-            before=row.before,
-            after=row.after,
-            request_id=row.request_id,
-        )
-        for row in rows
-    ]
+    return [event_in(row) for row in rows]
+
+
+def event_in(row: Row[Any]) -> AuditEvent:
+    """The event that a row of the table holds."""
+    return AuditEvent(
+        id=row.id,
+        at=row.at,
+        actor_id=row.actor_id,
+        entity=row.entity,
+        entity_id=row.entity_id,
+        action=row.action,
+        before=row.before,
+        after=row.after,
+        request_id=row.request_id,
+    )
+
+
+def _values(workspace_id: UUID, event: AuditEvent) -> dict[str, Any]:
+    return {
+        "workspace_id": workspace_id,
+        "id": event.id,
+        "at": event.at,
+        "actor_id": event.actor_id,
+        "entity": event.entity,
+        "entity_id": event.entity_id,
+        "action": event.action,
+        "before": event.before,
+        "after": event.after,
+        "request_id": event.request_id,
+    }
