@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from expenses import logs
+from expenses.accounts.account_api import router as account_api
 from expenses.accounts.api import router as accounts_api
 from expenses.accounts.pages import router as accounts_pages
 from expenses.config import Settings
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health)
     app.include_router(error_codes)
     app.include_router(accounts_api)
+    app.include_router(account_api)
     app.include_router(workspaces_api)
     app.include_router(ledger_api)
     app.include_router(reports_api)

@@ -1,8 +1,9 @@
 """Who makes this request: what routes declare, and the session's cookie.
 
-A bearer token counts before a cookie. Requests that change something need the scope `write`; with a cookie they need
-the session's CSRF token as well, in the header `X-CSRF-Token` (the API) or in the field `csrf_token` (forms of
-pages, which call `check_csrf_token`). Without `from __future__ import annotations`: FastAPI reads the annotations.
+A bearer token counts before a cookie. Requests that change something need the scope `write`, those about the account
+itself `admin` (a page session has all scopes). With a cookie they need the session's CSRF token as well, in the header
+`X-CSRF-Token` (the API) or in the field `csrf_token` (forms of pages, which call `check_csrf_token`). Without
+`from __future__ import annotations`: FastAPI reads the annotations.
 """
 
 import hmac
@@ -10,16 +11,18 @@ from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request, Response, Security
 from fastapi.security import OAuth2PasswordBearer
 
 from expenses.accounts import service
+from expenses.accounts.devices import device_of
 from expenses.accounts.model import (
     Actor,
     InsufficientScope,
     InvalidToken,
     NewSession,
     RegistrationClosed,
+    Scope,
     WrongCSRFToken,
 )
 from expenses.config import Settings
@@ -36,7 +39,11 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _bearer = OAuth2PasswordBearer(
     tokenUrl="/api/v1/auth/token",
-    scopes={"read": "See everything you may see", "write": "Change everything you may change"},
+    scopes={
+        "read": "See everything you may see",
+        "write": "Change everything you may change",
+        "admin": "Manage the account itself: tokens, sessions, second factor, password, address",
+    },
     auto_error=False,
 )
 
@@ -65,7 +72,14 @@ async def _signed_in(request: Request, session: SessionDep, now: Now, token: Bea
 
 
 async def _caller(request: Request, actor: Annotated[Actor, Depends(_signed_in)]) -> Actor:
-    needed = "read" if request.method in _SAFE_METHODS else "write"
+    return _with_scope(actor, "read" if request.method in _SAFE_METHODS else "write")
+
+
+async def _administrator(actor: Annotated[Actor, Depends(_signed_in)]) -> Actor:
+    return _with_scope(actor, "admin")
+
+
+def _with_scope(actor: Actor, needed: Scope) -> Actor:
     if needed not in actor.scopes:
         raise InsufficientScope(f"This token lacks the scope `{needed}`.")
     return actor
@@ -73,6 +87,9 @@ async def _caller(request: Request, actor: Annotated[Actor, Depends(_signed_in)]
 
 Caller = Annotated[Actor, Depends(_caller)]
 """Who makes this API request, by token or by cookie, with the right to read or, if the method is unsafe, to write."""
+
+Administrator = Annotated[Actor, Security(_administrator, scopes=["admin"])]
+"""As `Caller`, with the right to manage the account itself."""
 
 AnyCaller = Annotated[Actor, Depends(_signed_in)]
 """As `Caller`, whatever the token's scopes: for giving the token back."""
@@ -125,6 +142,11 @@ def require_open_registration(request: Request) -> None:
 def client_address(request: Request) -> str:
     """Where the request comes from. Behind a proxy that is uvicorn's to know (`--forwarded-allow-ips`)."""
     return request.client.host if request.client else "unknown"
+
+
+def client_device(request: Request) -> str:
+    """What a person recognises the browser by that makes this request."""
+    return device_of(request.headers.get("User-Agent"))
 
 
 def session_cookie(request: Request) -> str | None:

@@ -7,9 +7,11 @@ ServiceError
 ├── Forbidden
 │   ├── RegistrationClosed
 │   ├── InsufficientScope
+│   ├── ScopeExceeded         a token asks for more than it has itself
 │   └── WrongCSRFToken
 ├── Conflict
-│   └── EmailTaken
+│   ├── EmailTaken
+│   └── TooManyTokens
 ├── TooManyRequests
 │   └── TooManyAttempts
 └── Busy                      503: passwords are hashed a few at a time
@@ -28,10 +30,32 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-Scope = Literal["read", "write"]
-"""What a token may be used for."""
+Scope = Literal["read", "write", "admin"]
+"""What a token may be used for. `admin` is about the account itself: making tokens, ending sessions, the second factor,
+the password, the address. It is no right in a workspace: that is the role."""
 
-ALL_SCOPES: frozenset[Scope] = frozenset({"read", "write"})
+ALL_SCOPES: frozenset[Scope] = frozenset({"read", "write", "admin"})
+
+DEFAULT_SCOPES: frozenset[Scope] = frozenset({"read", "write"})
+"""What a token gets that asks for nothing: enough for every expense, and no way to take over the account."""
+
+EventKind = Literal[
+    "signed_in",
+    "session_ended",
+    "other_sessions_ended",
+    "token_made",
+    "token_revoked",
+    "second_factor_on",
+    "second_factor_off",
+    "second_factor_refused",
+    "second_factor_reset",
+    "recovery_code_used",
+    "recovery_codes_made",
+    "password_changed",
+    "password_reset",
+    "email_changed",
+]
+"""What is written down about an account. `…_reset` was done by whoever runs the service."""
 
 EMAIL_MAX_LENGTH = 254
 """Characters; the longest address that SMTP carries (RFC 5321, 4.5.3.1.3, less the angle brackets)."""
@@ -75,15 +99,27 @@ class InvalidToken(Unauthenticated):
 
 
 class InsufficientScope(Forbidden):
-    """This token may only read."""
+    """This token may not do this; make one with the scope that it needs."""
 
     code = "insufficient_scope"
+
+
+class ScopeExceeded(Forbidden):
+    """A token can only make tokens that may do less than itself; sign in with the password for one that may do more."""
+
+    code = "scope_exceeded"
 
 
 class WrongCSRFToken(Forbidden):
     """The form is out of date; load the page again."""
 
     code = "wrong_csrf_token"
+
+
+class TooManyTokens(Conflict):
+    """You have as many API tokens as one can have; revoke one that is no longer used."""
+
+    code = "too_many_tokens"
 
 
 class TooManyAttempts(TooManyRequests):
@@ -124,6 +160,7 @@ class Credentials:
     user: User
     password_hash: str = field(repr=False)
     is_disabled: bool
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +174,10 @@ class Actor:
     via: Literal["token", "session"]
     csrf_token: str | None = field(default=None, repr=False)
     """What a form of this session must carry; a token's requests need none."""
+    credential_id: UUID | None = None
+    """Which token or session it is."""
+    expires_at: datetime | None = None
+    """When that token or session ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +190,27 @@ class Token:
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """What its owner may see of a page session."""
+
+    id: UUID
+    device: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvent:
+    """One thing that happened to an account."""
+
+    id: UUID
+    kind: EventKind
+    detail: str | None
+    happened_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

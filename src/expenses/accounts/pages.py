@@ -11,6 +11,7 @@ from expenses.accounts.auth import (
     check_csrf_token,
     clear_session_cookie,
     client_address,
+    client_device,
     session_cookie,
     set_session_cookie,
 )
@@ -66,6 +67,7 @@ async def signed_in(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         client_address=client_address(request),
+        device=client_device(request),
         now=now,
     )
     response = see_other(target if is_own_path(target) else "/")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from expenses.accounts.model import Actor, Candidate, Credentials, Token, User
-from expenses.accounts.tables import api_token, login_throttle, user_account, web_session
+from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, User
+from expenses.accounts.tables import api_token, second_factor, sign_in_step, user_account, web_session
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
+
+    from sqlalchemy import ColumnElement
 
     from expenses.accounts.model import NewSession, NewToken
     from expenses.db import Session
@@ -23,7 +25,9 @@ _HOLDER_OF_TOKEN = (
         user_account.c.id,
         user_account.c.email,
         user_account.c.display_name,
+        api_token.c.id.label("token_id"),
         api_token.c.scopes,
+        api_token.c.expires_at,
         api_token.c.last_used_at,
     )
     .join_from(api_token, user_account)
@@ -35,7 +39,15 @@ _HOLDER_OF_TOKEN = (
     )
 )
 _HOLDER_OF_SESSION = (
-    select(user_account.c.id, user_account.c.email, user_account.c.display_name, web_session.c.csrf_token)
+    select(
+        user_account.c.id,
+        user_account.c.email,
+        user_account.c.display_name,
+        web_session.c.id.label("session_id"),
+        web_session.c.csrf_token,
+        web_session.c.expires_at,
+        web_session.c.last_seen_at,
+    )
     .join_from(web_session, user_account)
     .where(
         web_session.c.token_hash == bindparam("token_hash"),
@@ -62,12 +74,28 @@ async def insert_user(session: Session, *, candidate: Candidate) -> bool:
 
 async def credentials_of(session: Session, *, email: str) -> Credentials | None:
     """The account with this address, in any case of letters, disabled ones too."""
-    statement = select(user_account).where(func.lower(user_account.c.email) == func.lower(email))
-    row = (await session.execute(statement)).first()
+    return await _credentials(session, func.lower(user_account.c.email) == func.lower(email))
+
+
+async def credentials_of_user(session: Session, *, user_id: UUID) -> Credentials | None:
+    """The account with this id."""
+    return await _credentials(session, user_account.c.id == user_id)
+
+
+async def _credentials(session: Session, which: ColumnElement[bool]) -> Credentials | None:
+    is_on = and_(second_factor.c.user_id == user_account.c.id, second_factor.c.enabled_at.is_not(None))
+    columns = (user_account, second_factor.c.enabled_at.label("factor_since"))
+    row = (
+        await session.execute(select(*columns).outerjoin_from(user_account, second_factor, is_on).where(which))
+    ).first()
     if row is None:
         return None
-    user = User(id=row.id, email=row.email, display_name=row.display_name, created_at=row.created_at)
-    return Credentials(user=user, password_hash=row.password_hash, is_disabled=row.disabled_at is not None)
+    return Credentials(
+        user=User(id=row.id, email=row.email, display_name=row.display_name, created_at=row.created_at),
+        password_hash=row.password_hash,
+        is_disabled=row.disabled_at is not None,
+        has_second_factor=row.factor_since is not None,
+    )
 
 
 async def store_password_hash(session: Session, *, user_id: UUID, password_hash: str) -> None:
@@ -77,9 +105,17 @@ async def store_password_hash(session: Session, *, user_id: UUID, password_hash:
 
 
 async def insert_token(
-    session: Session, *, token_id: UUID, user_id: UUID, name: str, token_hash: bytes, new: NewToken, now: datetime
+    session: Session,
+    *,
+    token_id: UUID,
+    user_id: UUID,
+    name: str,
+    token_hash: bytes,
+    new: NewToken,
+    now: datetime,
+    made_by: UUID | None = None,
 ) -> None:
-    """Store a new API token."""
+    """Store a new API token; `made_by` is the token that asked for it, if one did."""
     values = {
         "id": token_id,
         "user_id": user_id,
@@ -88,6 +124,7 @@ async def insert_token(
         "scopes": sorted(new.scopes),
         "created_at": now,
         "expires_at": new.expires_at,
+        "made_by": made_by,
     }
     await session.execute(insert(api_token), values)
 
@@ -99,7 +136,16 @@ async def holder_of_token(
     row = (await session.execute(_HOLDER_OF_TOKEN, {"token_hash": token_hash, "now": now})).first()
     if row is None:
         return None
-    return Actor(row.id, row.email, row.display_name, frozenset(row.scopes), "token"), row.last_used_at
+    actor = Actor(
+        user_id=row.id,
+        email=row.email,
+        display_name=row.display_name,
+        scopes=frozenset(row.scopes),
+        via="token",
+        credential_id=row.token_id,
+        expires_at=row.expires_at,
+    )
+    return actor, row.last_used_at
 
 
 async def note_use_of_token(session: Session, *, token_hash: bytes, unless_since: datetime, now: datetime) -> None:
@@ -109,35 +155,17 @@ async def note_use_of_token(session: Session, *, token_hash: bytes, unless_since
     await session.execute(statement.values(last_used_at=now))
 
 
-async def tokens_of(session: Session, *, user_id: UUID, now: datetime) -> list[Token]:
-    """A person's valid API tokens, newest first."""
-    is_valid = (api_token.c.revoked_at.is_(None), api_token.c.expires_at > now)
-    statement = select(api_token).where(api_token.c.user_id == user_id, *is_valid).order_by(api_token.c.id.desc())
-    return [
-        Token(row.id, row.name, tuple(row.scopes), row.created_at, row.expires_at, row.last_used_at)
-        for row in await session.execute(statement)
-    ]
-
-
-async def revoke_token(session: Session, *, token_hash: bytes, now: datetime) -> None:
-    """Make a token useless from now on."""
-    statement = update(api_token).where(api_token.c.token_hash == token_hash, api_token.c.revoked_at.is_(None))
-    await session.execute(statement.values(revoked_at=now))
-
-
-async def revoke_token_of(session: Session, *, user_id: UUID, token_id: UUID, now: datetime) -> bool:
-    """Make one of this person's tokens useless from now on; False when they have no such valid token."""
-    statement = update(api_token).where(
-        api_token.c.id == token_id, api_token.c.user_id == user_id, api_token.c.revoked_at.is_(None)
-    )
-    changed = await session.execute(statement.values(revoked_at=now).returning(api_token.c.id))
-    return changed.first() is not None
-
-
 async def insert_session(
-    session: Session, *, session_id: UUID, user_id: UUID, token_hash: bytes, new: NewSession, now: datetime
+    session: Session,
+    *,
+    session_id: UUID,
+    user_id: UUID,
+    token_hash: bytes,
+    new: NewSession,
+    now: datetime,
+    device: str | None = None,
 ) -> None:
-    """Store a new page session."""
+    """Store a new page session; `device` is what its owner recognises it by."""
     values = {
         "id": session_id,
         "user_id": user_id,
@@ -145,16 +173,37 @@ async def insert_session(
         "csrf_token": new.csrf_token,
         "created_at": now,
         "expires_at": new.expires_at,
+        "device": device,
+        "last_seen_at": now,
     }
     await session.execute(insert(web_session), values)
 
 
-async def holder_of_session(session: Session, *, token_hash: bytes, now: datetime) -> Actor | None:
-    """Whose valid page session this is. It may do all that its person may."""
+async def holder_of_session(
+    session: Session, *, token_hash: bytes, now: datetime
+) -> tuple[Actor, datetime | None] | None:
+    """Whose valid page session this is, and when it was last seen. It may do all that its person may."""
     row = (await session.execute(_HOLDER_OF_SESSION, {"token_hash": token_hash, "now": now})).first()
     if row is None:
         return None
-    return Actor(row.id, row.email, row.display_name, frozenset({"read", "write"}), "session", row.csrf_token)
+    actor = Actor(
+        user_id=row.id,
+        email=row.email,
+        display_name=row.display_name,
+        scopes=ALL_SCOPES,
+        via="session",
+        csrf_token=row.csrf_token,
+        credential_id=row.session_id,
+        expires_at=row.expires_at,
+    )
+    return actor, row.last_seen_at
+
+
+async def note_visit(session: Session, *, session_id: UUID, unless_since: datetime, now: datetime) -> None:
+    """Remember that a page session was seen, unless that is already noted for a time after `unless_since`."""
+    is_old = or_(web_session.c.last_seen_at.is_(None), web_session.c.last_seen_at <= unless_since)
+    statement = update(web_session).where(web_session.c.id == session_id, is_old)
+    await session.execute(statement.values(last_seen_at=now))
 
 
 async def revoke_session(session: Session, *, token_hash: bytes, now: datetime) -> None:
@@ -164,44 +213,6 @@ async def revoke_session(session: Session, *, token_hash: bytes, now: datetime) 
 
 
 async def forget_expired(session: Session, *, user_id: UUID, now: datetime) -> None:
-    """Delete a person's sessions and tokens that have expired, so that the tables do not grow with time."""
-    for table in (web_session, api_token):
+    """Delete what of a person's sessions and tokens has expired, so that the tables do not grow with time."""
+    for table in (web_session, api_token, sign_in_step):
         await session.execute(delete(table).where(table.c.user_id == user_id, table.c.expires_at <= now))
-
-
-async def pour_drop(
-    session: Session, *, subject_hash: bytes, per_drop: timedelta, full_at: datetime, now: datetime
-) -> bool:
-    """Add one drop; False, and nothing added, when the bucket drains only after `full_at`."""
-    statement = insert(login_throttle).values(subject_hash=subject_hash, drained_at=now + per_drop)
-    statement = statement.on_conflict_do_update(
-        index_elements=[login_throttle.c.subject_hash],
-        set_={"drained_at": func.greatest(login_throttle.c.drained_at, now) + per_drop},
-        where=login_throttle.c.drained_at <= full_at,
-    )
-    return (await session.execute(statement.returning(login_throttle.c.drained_at))).first() is not None
-
-
-async def bucket_drained_at(session: Session, *, subject_hash: bytes) -> datetime | None:
-    """When the bucket will be empty."""
-    statement = select(login_throttle.c.drained_at).where(login_throttle.c.subject_hash == subject_hash)
-    found: datetime | None = (await session.execute(statement)).scalar()
-    return found
-
-
-async def take_drop_back(session: Session, *, subject_hash: bytes, per_drop: timedelta) -> None:
-    """Remove one drop."""
-    statement = update(login_throttle).where(login_throttle.c.subject_hash == subject_hash)
-    await session.execute(statement.values(drained_at=login_throttle.c.drained_at - per_drop))
-
-
-async def empty_bucket(session: Session, *, subject_hash: bytes) -> None:
-    """Remove all drops."""
-    await session.execute(delete(login_throttle).where(login_throttle.c.subject_hash == subject_hash))
-
-
-async def forget_drained_buckets(session: Session, *, now: datetime, at_most: int) -> None:
-    """Delete buckets that are empty; those that someone is using at this moment are left alone."""
-    key = login_throttle.c.subject_hash
-    drained = select(key).where(login_throttle.c.drained_at < now).limit(at_most).with_for_update(skip_locked=True)
-    await session.execute(delete(login_throttle).where(key.in_(drained)))

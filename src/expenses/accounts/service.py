@@ -1,13 +1,13 @@
-"""Making accounts, signing in and out, and handing out API tokens."""
+"""Making accounts, signing in and out. What a person does with tokens and sessions later: `token_service`."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from expenses.accounts import queries, throttle
+from expenses.accounts import event_queries, queries, throttle
+from expenses.accounts.devices import UNKNOWN
 from expenses.accounts.model import (
-    ALL_SCOPES,
     EMAIL_MAX_LENGTH,
     NAME_MAX_LENGTH,
     Actor,
@@ -16,8 +16,6 @@ from expenses.accounts.model import (
     EmailTaken,
     NewSession,
     NewToken,
-    Scope,
-    Token,
     User,
     WrongCredentials,
     check_password,
@@ -26,26 +24,26 @@ from expenses.accounts.model import (
     parse_name,
 )
 from expenses.accounts.passwords import hash_password, verify_password
+from expenses.accounts.token_service import TOKEN_LIFETIME, parse_scopes
 from expenses.accounts.tokens import new_api_token, new_session_token, token_hash
 from expenses.db import transaction
-from expenses.errors import Invalid, NotFound
+from expenses.errors import Invalid
 from expenses.ids import uuid7
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
-    from uuid import UUID
 
     from expenses.db import Session
-
-TOKEN_LIFETIME = timedelta(days=30)
-"""How long an API token is valid unless it is revoked."""
 
 SESSION_LIFETIME = timedelta(days=30)
 """How long a browser stays signed in; counted from the sign-in, not from the last visit."""
 
 NOTE_USE_EVERY = timedelta(minutes=1)
 """How exact a token's time of last use is: one write a minute, however many requests."""
+
+NOTE_VISIT_EVERY = timedelta(minutes=10)
+"""How exact a session's time of last visit is; it is there to tell a forgotten browser from one in use."""
 
 
 async def register(session: Session, *, email: str, password: str, display_name: str | None, now: datetime) -> User:
@@ -89,9 +87,11 @@ async def add_user(session: Session, *, candidate: Candidate) -> User:
 
 
 async def sign_in(
-    session: Session, *, email: str, password: str, client_address: str | None, now: datetime
+    session: Session, *, email: str, password: str, client_address: str | None, now: datetime, device: str = UNKNOWN
 ) -> NewSession:
     """A session for a browser, committed; its token goes into the cookie (`accounts.auth.set_session_cookie`).
+
+    `device` is what its owner will recognise the browser by (`accounts.devices`).
 
     Raises:
         WrongCredentials: No such account, wrong password, or disabled; which of them, neither words nor time tell.
@@ -103,8 +103,15 @@ async def sign_in(
     async with transaction(session):
         await _welcome(session, user, better_hash, client_address, now)
         await queries.insert_session(
-            session, session_id=uuid7(now), user_id=user.id, token_hash=token_hash(new.token), new=new, now=now
+            session,
+            session_id=uuid7(now),
+            user_id=user.id,
+            token_hash=token_hash(new.token),
+            new=new,
+            device=device,
+            now=now,
         )
+        await event_queries.insert_event(session, user_id=user.id, kind="signed_in", detail=device, now=now)
     return new
 
 
@@ -116,7 +123,7 @@ async def issue_token(
     client_address: str | None,
     name: str,
     now: datetime,
-    scopes: Collection[str] = ALL_SCOPES,
+    scopes: Collection[str] = (),
 ) -> NewToken:
     """An API token for whoever knows the password, committed.
 
@@ -132,19 +139,8 @@ async def issue_token(
         await queries.insert_token(
             session, token_id=uuid7(now), user_id=user.id, name=name, token_hash=token_hash(new.token), new=new, now=now
         )
+        await event_queries.insert_event(session, user_id=user.id, kind="token_made", detail=name, now=now)
     return new
-
-
-def parse_scopes(names: Collection[str]) -> frozenset[Scope]:
-    """The scopes with these names; all of them when none is named.
-
-    Raises:
-        Invalid: One of them is not a scope.
-    """
-    granted = frozenset(scope for scope in ALL_SCOPES if scope in names)
-    if len(granted) != len(set(names)):
-        raise Invalid("The scopes are `read` and `write`.", field="scope")
-    return granted or ALL_SCOPES
 
 
 async def actor_of_token(session: Session, *, token: str, now: datetime) -> Actor | None:
@@ -162,32 +158,19 @@ async def actor_of_token(session: Session, *, token: str, now: datetime) -> Acto
 
 async def actor_of_session(session: Session, *, token: str, now: datetime) -> Actor | None:
     """Whose page session this is; nobody's when it is unknown, expired or revoked, or its account disabled."""
-    return await queries.holder_of_session(session, token_hash=token_hash(token), now=now)
+    found = await queries.holder_of_session(session, token_hash=token_hash(token), now=now)
+    if found is None:
+        return None
+    actor, last_seen_at = found
+    since = now - NOTE_VISIT_EVERY
+    if actor.credential_id is not None and (last_seen_at is None or last_seen_at <= since):
+        await queries.note_visit(session, session_id=actor.credential_id, unless_since=since, now=now)
+    return actor
 
 
 async def sign_out(session: Session, *, token: str, now: datetime) -> None:
     """End the page session with this token; nothing happens when there is none."""
     await queries.revoke_session(session, token_hash=token_hash(token), now=now)
-
-
-async def revoke_token(session: Session, *, token: str, now: datetime) -> None:
-    """Make an API token useless; nothing happens when it already is."""
-    await queries.revoke_token(session, token_hash=token_hash(token), now=now)
-
-
-async def list_tokens(session: Session, *, actor: Actor, now: datetime) -> list[Token]:
-    """The actor's valid API tokens, newest first."""
-    return await queries.tokens_of(session, user_id=actor.user_id, now=now)
-
-
-async def revoke_token_by_id(session: Session, *, actor: Actor, token_id: UUID, now: datetime) -> None:
-    """Make one of the actor's tokens useless, for example that of a lost phone.
-
-    Raises:
-        NotFound: The actor has no such valid token.
-    """
-    if not await queries.revoke_token_of(session, user_id=actor.user_id, token_id=token_id, now=now):
-        raise NotFound
 
 
 async def _verified(
@@ -220,6 +203,7 @@ async def _welcome(
     await throttle.forgive_attempt(session, limit=throttle.ADDRESS, subject=network)
     await throttle.forgive_all(session, limit=throttle.ACCOUNT, subject=_throttled_name(user.email), now=now)
     await queries.forget_expired(session, user_id=user.id, now=now)
+    await event_queries.forget_old_events(session, user_id=user.id)
     if better_hash is not None:
         await queries.store_password_hash(session, user_id=user.id, password_hash=better_hash)
 

@@ -1,8 +1,11 @@
-"""The tables of accounts. Secrets stand in them only as hashes: argon2id for passwords, SHA-256 for tokens."""
+"""The tables of accounts. Secrets stand in them as hashes: argon2id for passwords, SHA-256 for what is random.
+
+One cannot: a second factor's. Whoever reads this database can compute its codes (docs/accounts.md).
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, ForeignKey, Index, LargeBinary, Table, Text, Uuid, func
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, LargeBinary, Table, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from expenses.db import metadata
@@ -31,7 +34,9 @@ api_token = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
     Column("last_used_at", DateTime(timezone=True)),
+    Column("made_by", Uuid),
 )
+"""`made_by` is the token with which this one was made, if one was: they are revoked together."""
 
 web_session = Table(
     "web_session",
@@ -43,7 +48,51 @@ web_session = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("device", Text),
+    Column("last_seen_at", DateTime(timezone=True)),
 )
+
+sign_in_step = Table(
+    "sign_in_step",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("user_account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+"""Browsers that have said the password of an account, and not yet the code that it asks for as well."""
+
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("enabled_at", DateTime(timezone=True)),
+    Column("last_step", BigInteger),
+)
+"""What codes are computed from, as it is: to check a code one needs the secret itself, not a hash (docs/accounts.md).
+
+It counts from `enabled_at` on. `last_step` is the time step of the last code that was taken: none is taken twice.
+"""
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("used_at", DateTime(timezone=True)),
+)
+
+account_event = Table(
+    "account_event",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("detail", Text),
+    Column("happened_at", DateTime(timezone=True), nullable=False),
+)
+"""What happened to an account, for its owner; the newest `event_queries.KEPT` of each."""
 
 login_throttle = Table(
     "login_throttle",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from expenses.accounts import queries
+from expenses.accounts import throttle_queries as queries
 from expenses.accounts.model import TooManyAttempts
 
 if TYPE_CHECKING:
