@@ -49,7 +49,15 @@ def create_engine(settings: Settings) -> AsyncEngine:
 
 @asynccontextmanager
 async def transaction(session: Session) -> AsyncIterator[None]:
-    """One database transaction on this connection: commits when the block ends, rolls back when it raises."""
+    """One database transaction on this connection: commits when the block ends, rolls back when it raises.
+
+    Within another one it is a savepoint, and the outer one commits: so `idempotency` keeps an answer together with
+    what it tells of.
+    """
+    if _is_in_transaction(session):
+        async with session.begin_nested():
+            yield
+        return
     if session.in_transaction():
         await session.rollback()  # ends SQLAlchemy's own bookkeeping of autocommit reads; sends nothing to the server
     _ = await session.execution_options(
@@ -60,3 +68,10 @@ async def transaction(session: Session) -> AsyncIterator[None]:
             yield
     finally:
         _ = await session.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _is_in_transaction(session: Session) -> bool:
+    # `session.in_transaction()` says yes after a mere read in autocommit mode; only `transaction` sets this option.
+    return session.sync_connection is not None and (
+        session.sync_connection.get_execution_options().get("isolation_level") == "READ COMMITTED"
+    )

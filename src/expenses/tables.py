@@ -3,7 +3,8 @@
 from expenses.accounts import tables as accounts
 from expenses.audit import tables as audit
 from expenses.db import metadata
+from expenses.idempotency import tables as idempotency
 from expenses.ledger import tables as ledger
 from expenses.workspaces import tables as workspaces
 
-__all__ = ["accounts", "audit", "ledger", "metadata", "workspaces"]
+__all__ = ["accounts", "audit", "idempotency", "ledger", "metadata", "workspaces"]

@@ -14,6 +14,7 @@ from pydantic import Field
 from expenses.accounts.auth import Caller
 from expenses.errors import Invalid, PreconditionFailed
 from expenses.http import Now, SessionDep
+from expenses.idempotency.api import idempotent
 from expenses.ledger import service
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE, LONGEST_SEARCH, Expense, ExpenseFilter
 from expenses.ledger.wire import (
@@ -101,6 +102,7 @@ async def list_expenses(
     responses=_WRITE | {201: _ETAG},
     openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
+@idempotent
 async def add_expense(
     workspace_id: UUID, body: ExpenseIn, actor: Caller, session: SessionDep, now: Now
 ) -> JSONResponse:
@@ -212,6 +214,7 @@ async def list_categories(
     responses=_WRITE,
     openapi_extra=needs(Action.CHANGE_CATEGORIES),
 )
+@idempotent
 async def add_category(
     workspace_id: UUID, body: CategoryIn, actor: Caller, session: SessionDep, now: Now
 ) -> JSONResponse:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from expenses.accounts.auth import Caller, client_address, require_open_registration
 from expenses.accounts.model import NAME_MAX_LENGTH, PASSWORD_MAX_BYTES, PASSWORD_MIN_LENGTH
 from expenses.http import Now, SessionDep
+from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
 from expenses.workspaces import service
 from expenses.workspaces.model import Kind, Membership, Role, Workspace
@@ -133,7 +134,8 @@ async def list_workspaces(actor: Caller, session: SessionDep) -> WorkspaceList:
     return WorkspaceList(items=[_membership_out(membership) for membership in memberships])
 
 
-@router.post("/workspaces", summary="Make a workspace", status_code=201, responses=problems(401, 403))
+@router.post("/workspaces", summary="Make a workspace", status_code=201, responses=problems(401, 403, 409))
+@idempotent
 async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: SessionDep, now: Now) -> WorkspaceOut:
     membership = await service.create_workspace(session, actor=actor, now=now, **dict(draft))
     return _membership_out(membership)
