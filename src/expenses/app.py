@@ -25,6 +25,7 @@ from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.pages import router as ledger_pages
 from expenses.logs import RequestLog
 from expenses.openapi import describe_problems
+from expenses.payments.api import router as payments_api
 from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
 from expenses.web import site
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(accounts_api)
     app.include_router(account_api)
     app.include_router(workspaces_api)
+    app.include_router(payments_api)
     app.include_router(ledger_api)
     app.include_router(reports_api)
     app.include_router(history_api)

@@ -5,6 +5,7 @@ from expenses.audit import tables as audit
 from expenses.db import metadata
 from expenses.idempotency import tables as idempotency
 from expenses.ledger import tables as ledger
+from expenses.payments import tables as payments
 from expenses.workspaces import tables as workspaces
 
-__all__ = ["accounts", "audit", "idempotency", "ledger", "metadata", "workspaces"]
+__all__ = ["accounts", "audit", "idempotency", "ledger", "metadata", "payments", "workspaces"]

@@ -29,7 +29,7 @@ def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | 
     report = month_report(
         Month(2026, 11),
         by_category=[CategorySum(category_id, amount, 1) for category_id, _, amount in spent],
-        by_day=[DaySum(date(2026, 11, day), amount) for _, day, amount in spent],
+        by_day=[DaySum(date(2026, 11, day), amount, 1) for _, day, amount in spent],
         categories=CATEGORIES,
     )
     expected = added([amount for _, _, amount in spent])

@@ -26,6 +26,8 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PATCH {API}/expenses/{{expense_id}}": {"note": "x"},
     f"POST {API}/categories": {"name": "Fresh"},
     f"PATCH {API}/categories/{{category_id}}": {"color": "#000000"},
+    f"POST {API}/payment-accounts": {"name": "Card"},
+    f"PATCH {API}/payment-accounts/{{account_id}}": {"kind": "bank"},
     f"POST {PAGES}/expenses": FORM,
     f"POST {PAGES}/expenses/{{expense_id:uuid}}": FORM,
     f"POST {PAGES}/categories": {"name": "Other", "parent_id": "", "color": "#000000"},
@@ -48,6 +50,13 @@ async def _category(client: httpx.AsyncClient, owner: Person) -> str:
     return str(answer.json()["id"])
 
 
+async def _account(client: httpx.AsyncClient, owner: Person) -> str:
+    found = await client.get(f"{owner.url}/payment-accounts?archived=true", headers=owner.headers)
+    draft = {"name": f"Account {len(found.json()['items'])}"}
+    answer = await client.post(f"{owner.url}/payment-accounts", json=draft, headers=owner.headers)
+    return str(answer.json()["id"])
+
+
 async def _month(_: httpx.AsyncClient, __: Person) -> str:
     return "2026-11"
 
@@ -55,6 +64,7 @@ async def _month(_: httpx.AsyncClient, __: Person) -> str:
 THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
     "expense_id": _expense,
     "category_id": _category,
+    "account_id": _account,
     "month": _month,
 }
 """How to get something that a path can name, in the owner's workspace; called anew for each try."""

@@ -6,6 +6,8 @@ page, import). Text is kept as it was written, character by character; only what
     Invalid
     ├── InvalidText          too long, blank where something is needed, or with characters no database can store
     ├── DayOutOfRange        before 1900 or after 2199
+    ├── InvalidLines         only one line, too many, or a category beside them
+    ├── LinesDoNotAddUp      the lines do not come to the amount
     ├── UnknownCategory      not in this workspace, or archived
     └── UnknownPayer         not a member of this workspace
 """
@@ -18,10 +20,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from expenses.errors import Invalid
+from expenses.ledger.lines import LONGEST_LINE_NOTE, InvalidLines, Line, check_lines
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from expenses.ledger.lines import WrittenLine
     from expenses.money import Money
 
 T = TypeVar("T")
@@ -110,6 +114,10 @@ class ExpenseDraft:
     tags: tuple[str, ...] = ()
     payer_id: UUID | None = None
     """Who paid; nobody in particular when `None`."""
+    account_id: UUID | None = None
+    """The payment account it was paid from."""
+    lines: tuple[Line, ...] = ()
+    """What it consists of, if it is of several categories; `category_id` is `None` then."""
 
     def __post_init__(self) -> None:
         if not EARLIEST_DAY <= self.spent_on <= LATEST_DAY:
@@ -121,6 +129,11 @@ class ExpenseDraft:
             raise InvalidText(f"At most {MOST_TAGS} tags.", field="tags")
         for tag in self.tags:
             check_text(tag, field="tags", longest=LONGEST_TAG)
+        check_lines(self.amount, self.lines)
+        if self.lines and self.category_id is not None:
+            raise InvalidLines("The lines have categories; the expense itself then has none.", field="category_id")
+        for line in self.lines:
+            check_text(line.note, field="lines", longest=LONGEST_LINE_NOTE, may_be_blank=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,8 @@ class Expense:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    account_id: UUID | None = None
+    lines: tuple[Line, ...] = ()
 
     def snapshot(self) -> dict[str, object]:
         """The expense as plain JSON values, as the API shows it and the record of changes keeps it."""
@@ -156,6 +171,8 @@ class Expense:
             "tags": list(self.tags),
             "payer_id": str(self.payer_id) if self.payer_id else None,
             "version": self.version,
+            "account_id": str(self.account_id) if self.account_id else None,
+            "lines": [line.snapshot() for line in self.lines],
         }
 
 
@@ -170,11 +187,19 @@ class ExpenseChange:
     note: str | Unset = UNSET
     tags: tuple[str, ...] | Unset = UNSET
     payer_id: UUID | Unset | None = UNSET
+    account_id: UUID | Unset | None = UNSET
+    lines: tuple[Line | WrittenLine, ...] | Unset = UNSET
 
     def applied_to(self, expense: Expense) -> ExpenseDraft:
-        """What the expense would say afterwards. Raises `Invalid` as an `ExpenseDraft` does."""
-        wanted = {name: getattr(self, name) for name in CONTENT}
-        return ExpenseDraft(**{name: _or_else(value, getattr(expense, name)) for name, value in wanted.items()})
+        """What the expense would say afterwards. Lines take the place of its category, unless that is given too.
+
+        Raises `Invalid` as an `ExpenseDraft` does.
+        """
+        said = {name: _or_else(getattr(self, name), getattr(expense, name)) for name in CONTENT}
+        said["lines"] = tuple(line.read(said["amount"].currency) for line in said["lines"])
+        if self.category_id is UNSET and said["lines"]:
+            said["category_id"] = None
+        return ExpenseDraft(**said)
 
 
 CONTENT: Final = tuple(each.name for each in fields(ExpenseDraft))

@@ -17,7 +17,7 @@ from expenses.errors import Invalid, PreconditionFailed
 from expenses.http import Now, SessionDep
 from expenses.ledger import service
 from expenses.ledger.forms import empty_form, errors_by_field, form_of, read_expense
-from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
+from expenses.ledger.model import UNSET, Expense, ExpenseChange, ExpenseDraft
 from expenses.ledger.tree import choices
 from expenses.money import CURRENCIES
 from expenses.web import figures, flash
@@ -161,6 +161,8 @@ async def _edit_form(
         errors=errors or {},
         currencies=currencies if expense.amount.currency in currencies else [expense.amount.currency, *currencies],
         category_choices=choices(categories, keep=expense.category_id),
+        lines=expense.lines,
+        category_names={each.id: each.name for each in categories},
         back_href=month_path(workspace_id, expense.spent_on),
         back_title=figures.month_name(expense.spent_on.year, expense.spent_on.month),
     )
@@ -187,12 +189,12 @@ async def _save(
     seen: dict[str, str],
     now: datetime,
 ) -> Expense:
-    """Store everything that the form shows; who paid is not on it and stays."""
+    """Store everything that the form shows. Who paid is not on it and stays, and so do lines with their categories."""
     change = ExpenseChange(
         spent_on=draft.spent_on,
         amount=draft.amount,
         merchant=draft.merchant,
-        category_id=draft.category_id,
+        category_id=UNSET if "has_lines" in seen else draft.category_id,
         note=draft.note,
         tags=draft.tags,
     )

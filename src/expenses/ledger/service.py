@@ -20,15 +20,12 @@ from expenses.ledger.model import (
     DEFAULT_PAGE_SIZE,
     ExpenseFilter,
     Page,
-    UnknownCategory,
-    UnknownPayer,
     marked,
     recorded,
     rewritten,
 )
-from expenses.money import currency_in_use
+from expenses.ledger.references import check_references
 from expenses.workspaces.rights import Action, authorize
-from expenses.workspaces.service import membership_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,9 +111,10 @@ async def add_expenses(
         WithdrawnCurrency: One is in a currency that is no longer in use.
         UnknownCategory: One is in a category that is archived or not of this workspace.
         UnknownPayer: One was paid by somebody who is not a member.
+        UnknownAccount: One was paid from an account that is archived or not of this workspace.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
-    await _check_references(session, actor=actor, workspace_id=workspace_id, drafts=drafts, now=now)
+    await check_references(session, actor=actor, workspace_id=workspace_id, drafts=drafts, now=now)
     new = [recorded(draft, expense_id=uuid7(now), created_by=actor.user_id, now=now) for draft in drafts]
     events = [event_of("create", before=None, after=each, actor_id=actor.user_id, now=now) for each in new]
     if new:
@@ -150,7 +148,7 @@ async def change_expense(
     async with transaction(session):
         before = await _locked(session, workspace_id=workspace_id, expense_id=expense_id, version=expected_version)
         draft = change.applied_to(before)
-        await _check_references(session, actor=actor, workspace_id=workspace_id, drafts=[draft], before=before, now=now)
+        await check_references(session, actor=actor, workspace_id=workspace_id, drafts=[draft], before=before, now=now)
         after = rewritten(before, draft, now=now)
         if after is not before:
             await _store(session, "change", before, after, actor=actor, workspace_id=workspace_id, now=now)
@@ -218,31 +216,5 @@ async def _store(
     now: datetime,
 ) -> None:
     event = event_of(action, before=before, after=after, actor_id=actor.user_id, now=now)
-    await queries.store_expense(session, workspace_id=workspace_id, changed=after)
+    await queries.store_expense(session, workspace_id=workspace_id, before=before, changed=after)
     await insert_audit_events(session, workspace_id=workspace_id, new=[event])
-
-
-async def _check_references(
-    session: Session,
-    *,
-    actor: Actor,
-    workspace_id: UUID,
-    drafts: Sequence[ExpenseDraft],
-    before: Expense | None = None,
-    now: datetime,
-) -> None:
-    for code in {draft.amount.currency.code for draft in drafts} - ({before.amount.currency.code} if before else set()):
-        currency_in_use(code, on=now.date())
-    category_ids = {draft.category_id for draft in drafts if draft.category_id} - {before and before.category_id}
-    if category_ids and category_ids != await queries.categories_in_use(
-        session, workspace_id=workspace_id, among=category_ids
-    ):
-        raise UnknownCategory(field="category_id")
-    for payer_id in {draft.payer_id for draft in drafts if draft.payer_id} - {
-        actor.user_id,
-        before and before.payer_id,
-    }:
-        try:
-            await membership_of(session, user_id=payer_id, workspace_id=workspace_id)
-        except NotFound as exc:
-            raise UnknownPayer(field="payer_id") from exc

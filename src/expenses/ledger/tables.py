@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from expenses.accounts.tables import user_account
 from expenses.db import metadata
+from expenses.payments.tables import payment_account
 from expenses.workspaces.tables import workspace
 
 currency = Table(
@@ -78,13 +79,18 @@ expense = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
+    Column("account_id", Uuid),
+    Column("line_count", SmallInteger),
     ForeignKeyConstraint(["workspace_id", "category_id"], ["category.workspace_id", "category.id"]),
+    ForeignKeyConstraint(["workspace_id", "account_id"], [payment_account.c.workspace_id, payment_account.c.id]),
     CheckConstraint("spent_on BETWEEN '1900-01-01' AND '2199-12-31'", name="spent_on"),
     CheckConstraint("amount_minor BETWEEN -1000000000000000 AND 1000000000000000", name="amount_minor"),
     CheckConstraint("char_length(merchant) BETWEEN 1 AND 200", name="merchant"),
     CheckConstraint("char_length(note) <= 10000", name="note"),
     CheckConstraint("cardinality(tags) <= 20", name="tags"),
+    CheckConstraint("line_count BETWEEN 2 AND 100 AND category_id IS NULL OR line_count IS NULL", name="line_count"),
 )
+"""`line_count` is null for an expense without lines: it is read and written without a look at `expense_line`."""
 _alive = expense.c.deleted_at.is_(None)
 _newest_first = (expense.c.spent_on.desc(), expense.c.id.desc())
 Index("expense_page_idx", expense.c.workspace_id, *_newest_first, postgresql_where=_alive)
@@ -101,4 +107,36 @@ Index(
     expense.c.spent_on,
     postgresql_include=["currency", "category_id", "amount_minor"],
     postgresql_where=_alive,
+)
+Index(
+    "expense_lined_idx",
+    expense.c.workspace_id,
+    expense.c.spent_on,
+    postgresql_include=["id", "currency"],
+    postgresql_where=_alive & expense.c.line_count.is_not(None),
+)
+
+expense_line = Table(
+    "expense_line",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("expense_id", Uuid, primary_key=True),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("spent_on", Date, nullable=False),
+    Column("category_id", Uuid),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    ForeignKeyConstraint(["workspace_id", "expense_id"], [expense.c.workspace_id, expense.c.id], ondelete="CASCADE"),
+    ForeignKeyConstraint(["workspace_id", "category_id"], ["category.workspace_id", "category.id"]),
+    CheckConstraint("amount_minor BETWEEN -1000000000000000 AND 1000000000000000", name="amount_minor"),
+    CheckConstraint("char_length(note) <= 200", name="note"),
+)
+"""That the lines come to the amount is seen to by triggers at every commit. `spent_on` is the expense's, for the index
+of a category's expenses; a trigger keeps it so."""
+Index(
+    "expense_line_category_page_idx",
+    expense_line.c.workspace_id,
+    expense_line.c.category_id,
+    expense_line.c.spent_on.desc(),
+    expense_line.c.expense_id.desc(),
 )

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from expenses.ledger.categories import DEFAULT_COLOR, LARGEST_POSITION, LONGEST_NAME, CategoryChange, CategoryDraft
+from expenses.ledger.lines import LONGEST_LINE_NOTE, MOST_LINES, WrittenLine
 from expenses.ledger.model import (
     LONGEST_MERCHANT,
     LONGEST_NOTE,
@@ -77,6 +78,34 @@ Tags = Annotated[
 ]
 
 
+class LineIn(_Closed):
+    """A part of an expense, of one category."""
+
+    category_id: UUID | None = None
+    value: str = Field(description="As the value of an amount, in the currency of the expense", examples=["8.00"])
+    note: Annotated[str, Field(max_length=LONGEST_LINE_NOTE)] = ""
+
+    def written(self) -> WrittenLine:
+        """What it says; what its value means depends on the expense."""
+        return WrittenLine(self.category_id, self.value, self.note)
+
+
+class LineOut(BaseModel):
+    """A part of an expense, of one category."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    category_id: UUID | None
+    value: str
+    note: str
+
+
+Lines = Annotated[
+    list[LineIn],
+    Field(max_length=MOST_LINES, description="Two or more, that come to the amount; empty: all of one category"),
+]
+
+
 class ExpenseOut(BaseModel):
     """One expense."""
 
@@ -91,6 +120,8 @@ class ExpenseOut(BaseModel):
     tags: list[str]
     payer_id: UUID | None
     version: int = Field(description="Changes with every change; also in the header `ETag`")
+    account_id: UUID | None = Field(description="The payment account it was paid from")
+    lines: list[LineOut] = Field(description="Empty when all of it is of one category; `category_id` is null otherwise")
 
 
 class ExpenseList(BaseModel):
@@ -110,17 +141,22 @@ class ExpenseIn(_Closed):
     note: Note = ""
     tags: Tags = []
     payer_id: UUID | None = Field(default=None, description="A member; you, if the field is missing")
+    account_id: UUID | None = Field(default=None, description="A payment account that is not archived")
+    lines: Lines = []
 
     def draft(self, *, default_payer_id: UUID) -> ExpenseDraft:
         """What it says. Raises `Invalid`."""
+        amount = self.amount.money()
         return ExpenseDraft(
             spent_on=self.spent_on,
-            amount=self.amount.money(),
+            amount=amount,
             merchant=self.merchant,
             category_id=self.category_id,
             note=self.note,
             tags=tuple(self.tags),
             payer_id=self.payer_id if "payer_id" in self.model_fields_set else default_payer_id,
+            account_id=self.account_id,
+            lines=tuple(line.written().read(amount.currency) for line in self.lines),
         )
 
 
@@ -135,6 +171,8 @@ class ExpensePatch(_Closed):
     note: Note = Field(default_factory=str)
     tags: Tags = Field(default_factory=list)
     payer_id: UUID | None = None
+    account_id: UUID | None = None
+    lines: Lines = Field(default_factory=list)
 
     def change(self) -> ExpenseChange:
         """What it says. Raises `Invalid`."""
@@ -143,6 +181,8 @@ class ExpensePatch(_Closed):
             said["amount"] = self.amount.money()
         if "tags" in said:
             said["tags"] = tuple(self.tags)
+        if "lines" in said:
+            said["lines"] = tuple(line.written() for line in self.lines)
         return ExpenseChange(**said)
 
 

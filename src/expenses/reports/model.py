@@ -79,7 +79,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class CategorySum:
-    """What was spent in one category (`None`: in none) and one currency."""
+    """What was spent in one category (`None`: in none) and one currency. Expenses with lines count in several."""
 
     category_id: UUID | None
     amount: Money
@@ -92,6 +92,7 @@ class DaySum:
 
     day: date
     amount: Money
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,13 @@ def month_report(
 ) -> MonthReport:
     """The report on a month from its sums and the workspace's categories in their order, archived ones too."""
     days: dict[date, list[Money]] = defaultdict(list)
+    count = 0
     for each in by_day:
+        count += each.count
         days[each.day].append(each.amount)
     return MonthReport(
         month=month,
-        count=sum(each.count for each in by_category),
+        count=count,
         totals=_added(each.amount for each in by_category),
         categories=_rolled_up(by_category, categories),
         days=tuple(DayTotals(day, _added(days[day])) for day in sorted(days)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Numeric, bindparam, cast, func, select, tuple_
+from sqlalchemy import Date, Numeric, and_, bindparam, cast, func, null, select, tuple_
 
-from expenses.ledger.tables import expense
+from expenses.ledger.tables import expense, expense_line
 from expenses.money import CURRENCIES, Money
 from expenses.reports.model import CategorySum, DaySum
 
@@ -16,39 +17,71 @@ if TYPE_CHECKING:
 
     from expenses.db import Session
 
+_DAY, _CATEGORY, _CATEGORY_OF_LINES, _ALL_LINES = range(4)
+"""What a row of the sums is about; PostgreSQL's `grouping` counts that way."""
+
 # The sum of bigints is a numeric, which has room for any number of the largest amounts.
-_SUMS = (
+_IN_TIME = (
+    expense.c.workspace_id == bindparam("workspace_id"),
+    expense.c.spent_on.between(bindparam("first_day"), bindparam("last_day")),
+    expense.c.deleted_at.is_(None),
+)
+_WHOLE = (
     select(
         expense.c.currency,
         expense.c.category_id,
         expense.c.spent_on,
-        func.grouping(expense.c.spent_on).label("is_by_category"),
+        func.grouping(expense.c.spent_on).label("kind"),
         cast(func.sum(expense.c.amount_minor), Numeric).label("minor"),
         func.count().label("expenses"),
     )
-    .where(
-        expense.c.workspace_id == bindparam("workspace_id"),
-        expense.c.spent_on.between(bindparam("first_day"), bindparam("last_day")),
-        expense.c.deleted_at.is_(None),
-    )
+    .where(*_IN_TIME)
     .group_by(
         func.grouping_sets(
             tuple_(expense.c.currency, expense.c.category_id), tuple_(expense.c.currency, expense.c.spent_on)
         )
     )
 )
+_LINES = (
+    select(
+        expense.c.currency,
+        expense_line.c.category_id,
+        cast(null(), Date),
+        func.grouping(expense_line.c.category_id) + 2,
+        cast(func.sum(expense_line.c.amount_minor), Numeric),
+        func.count(expense.c.id.distinct()),
+    )
+    .join(
+        expense_line,
+        and_(expense_line.c.workspace_id == expense.c.workspace_id, expense_line.c.expense_id == expense.c.id),
+    )
+    .where(*_IN_TIME, expense.c.line_count.is_not(None))
+    .group_by(func.grouping_sets(tuple_(expense.c.currency, expense_line.c.category_id), tuple_(expense.c.currency)))
+)
+_SUMS = _WHOLE.union_all(_LINES)
+"""All expenses as wholes, from the index alone; those with lines count as uncategorised there. Then, read from an
+index that has only those, what their lines come to, by category and in all: what the uncategorised have too much."""
 
 
 async def sums_of_days(
     session: Session, *, workspace_id: UUID, first_day: date, last_day: date
 ) -> tuple[list[CategorySum], list[DaySum]]:
-    """What was spent from one day to another, by category and by day, each by currency; one index-only scan."""
+    """What was spent from one day to another, by category and by day, each by currency. Mostly one index-only scan."""
     values = {"workspace_id": workspace_id, "first_day": first_day, "last_day": last_day}
-    by_category, by_day = [], []
+    by_category: dict[tuple[str, UUID | None], list[int]] = defaultdict(lambda: [0, 0])
+    by_day = []
     for row in await session.execute(_SUMS, values):
-        amount = Money(int(row.minor), CURRENCIES[row.currency])
-        if row.is_by_category:
-            by_category.append(CategorySum(row.category_id, amount, row.expenses))
+        minor = int(row.minor)
+        if row.kind == _DAY:
+            by_day.append(DaySum(row.spent_on, Money(minor, CURRENCIES[row.currency]), row.expenses))
         else:
-            by_day.append(DaySum(row.spent_on, amount))
-    return by_category, by_day
+            sign = -1 if row.kind == _ALL_LINES else 1
+            found = by_category[row.currency, row.category_id]
+            found[0] += sign * minor
+            found[1] += sign * row.expenses
+    sums = [
+        CategorySum(category_id, Money(minor, CURRENCIES[currency]), count)
+        for (currency, category_id), (minor, count) in by_category.items()
+        if count
+    ]
+    return sums, by_day

@@ -67,6 +67,7 @@ class Row:
 
     expense: Expense
     category: str | None
+    """Those of its lines, if it has any."""
     color: str
     letter: str
     is_fresh: bool
@@ -258,11 +259,12 @@ def _next_href(head: MonthHead, asked: Asked, cursor: str, last_day: date) -> st
 
 
 def _row(expense: Expense, categories: Mapping[UUID, Category], fresh: UUID | None) -> Row:
-    category = categories.get(expense.category_id) if expense.category_id else None
+    category_ids = [line.category_id for line in expense.lines] or [expense.category_id]
+    found = [category for each in dict.fromkeys(category_ids) if each and (category := categories.get(each))]
     return Row(
         expense=expense,
-        category=category.name if category else None,
-        color=category.color if category else charts.NO_CATEGORY,
+        category=", ".join(category.name for category in found) or None,
+        color=found[0].color if found else charts.NO_CATEGORY,
         letter=next((character for character in expense.merchant if character.isalnum()), "·").upper()[:1],
         is_fresh=expense.id == fresh,
     )

@@ -1,0 +1,134 @@
+"""Payment accounts as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from expenses.accounts.auth import Caller
+from expenses.http import Now, SessionDep
+from expenses.idempotency.api import idempotent
+from expenses.openapi import problems
+from expenses.payments import service
+from expenses.payments.model import LONGEST_NAME, Kind
+from expenses.workspaces.rights import Action, needs
+
+router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/payment-accounts", tags=["payment accounts"])
+
+_READ = problems(401, 403, 404)
+_WRITE = problems(401, 403, 404, 409)
+
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, examples=["Joint card"])]
+Currency = Annotated[str | None, Field(description="ISO 4217 code; forms suggest it", examples=["EUR"])]
+
+
+class PaymentAccountOut(BaseModel):
+    """What expenses are paid from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    name: str
+    kind: Kind
+    currency: Currency
+    is_archived: bool = Field(description="Keeps its expenses, takes no new ones")
+
+
+class PaymentAccountList(BaseModel):
+    """All payment accounts of a workspace, by name."""
+
+    items: list[PaymentAccountOut]
+    next: str | None = None
+
+
+class PaymentAccountIn(BaseModel):
+    """A payment account to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    kind: Kind = "other"
+    currency: Currency = None
+
+
+class PaymentAccountPatch(BaseModel):
+    """What shall be different; fields that are missing stay as they are, a currency of null is taken away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(default_factory=str)
+    kind: Kind = Field(default_factory=lambda: "other")
+    currency: Currency = None
+
+
+@router.get(
+    "",
+    summary="List payment accounts",
+    response_model=PaymentAccountList,
+    responses=_READ,
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
+async def list_accounts(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    archived: Annotated[bool, Query(description="Archived ones too")] = False,
+) -> JSONResponse:
+    found = await service.list_accounts(session, actor=actor, workspace_id=workspace_id, with_archived=archived)
+    return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
+
+
+@router.post(
+    "",
+    summary="Make a payment account",
+    status_code=201,
+    response_model=PaymentAccountOut,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_ACCOUNTS),
+)
+@idempotent
+async def add_account(
+    workspace_id: UUID, body: PaymentAccountIn, actor: Caller, session: SessionDep, now: Now
+) -> JSONResponse:
+    new = await service.add_account(
+        session, actor=actor, workspace_id=workspace_id, name=body.name, kind=body.kind, currency=body.currency, now=now
+    )
+    return JSONResponse(new.snapshot(), status_code=201)
+
+
+@router.patch(
+    "/{account_id}",
+    summary="Change a payment account",
+    response_model=PaymentAccountOut,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_ACCOUNTS),
+)
+async def change_account(
+    workspace_id: UUID, account_id: UUID, body: PaymentAccountPatch, actor: Caller, session: SessionDep, *, now: Now
+) -> JSONResponse:
+    said = body.model_fields_set
+    changed = await service.change_account(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        account_id=account_id,
+        name=body.name if "name" in said else None,
+        kind=body.kind if "kind" in said else None,
+        currency=(body.currency or "") if "currency" in said else None,
+        now=now,
+    )
+    return JSONResponse(changed.snapshot())
+
+
+@router.delete(
+    "/{account_id}",
+    summary="Archive a payment account",
+    status_code=204,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_ACCOUNTS),
+)
+async def archive_account(workspace_id: UUID, account_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
+    await service.archive_account(session, actor=actor, workspace_id=workspace_id, account_id=account_id, now=now)
