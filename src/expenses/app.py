@@ -16,6 +16,7 @@ from expenses.accounts.pages import router as accounts_pages
 from expenses.config import Settings
 from expenses.db import create_engine
 from expenses.error_codes import router as error_codes
+from expenses.etags import NotModified
 from expenses.health import GateMiddleware
 from expenses.health import router as health
 from expenses.history.api import router as history_api
@@ -23,6 +24,7 @@ from expenses.http import Crashes, install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.pages import router as ledger_pages
+from expenses.limits import BodyLimit, RateLimit
 from expenses.logs import RequestLog
 from expenses.openapi import describe_problems
 from expenses.payments.api import router as payments_api
@@ -56,6 +58,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = create_engine(settings)
     app.state.clock = utc_now
     app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url())
+    app.add_middleware(NotModified)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, per_person=settings.rate_limit, per_address=settings.rate_limit_address)
+    app.add_middleware(BodyLimit, largest=settings.max_body_bytes)
     app.add_middleware(GateMiddleware, gate=app.state.gate)
     install_error_handlers(app)
     app.include_router(health)

@@ -36,6 +36,14 @@ class Settings(BaseSettings):
         default="closed", description="Who may create an account on the page"
     )
     secure_cookies: bool = Field(default=True, description="Send the session cookie over HTTPS only")
+    rate_limit: int = Field(default=3000, ge=0, description="Requests a minute of one person, by process; 0: any")
+    rate_limit_address: int = Field(
+        default=600, ge=1, description="Requests a minute of one address without a known token or session, by process"
+    )
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, description="Longest request body that is read")
+    statement_timeout_s: int = Field(
+        default=30, ge=0, description="Longest that one query may take; 0 leaves it to the server, or to a pooler"
+    )
     log_format: Literal["json", "console"] = Field(default="json", description="How the log is written")
 
     @classmethod

@@ -43,8 +43,15 @@ def create_engine(settings: Settings) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=False,
-        connect_args={"timeout": 5, "server_settings": {"application_name": "expenses"}},
+        connect_args={"timeout": 5, "server_settings": _server_settings(settings)},
     )
+
+
+def _server_settings(settings: Settings) -> dict[str, str]:
+    said = {"application_name": "expenses"}
+    if settings.statement_timeout_s:  # sent when the connection opens, so that it costs no round trip
+        said["statement_timeout"] = f"{settings.statement_timeout_s}s"
+    return said
 
 
 @asynccontextmanager

@@ -147,3 +147,16 @@ class Unavailable(ServiceError):
     status = 503
     code = "unavailable"
     remedy = "Wait as many seconds as `Retry-After` says, and send the request again."
+
+
+class Overloaded(Unavailable):
+    """More is asked of the service at this moment than it can do."""
+
+    code = "overloaded"
+
+
+class TimedOut(Unavailable):
+    """This took longer than a request may take; nothing was saved."""
+
+    code = "timed_out"
+    remedy = "Ask for less at once: a shorter time, a narrower filter. If that does not help, try again later."

@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from expenses.db import Session
-from expenses.errors import Crashed, Malformed, MethodNotAllowed, NotFound, ServiceError, TooLarge
+from expenses.errors import (
+    Crashed,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    ServiceError,
+    TimedOut,
+    TooLarge,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +39,9 @@ PROBLEM = "application/problem+json"
 
 PROBLEM_TYPES = "/api/errors"
 """The page that explains every code; a problem's `type` leads to its entry there."""
+
+_QUERY_CANCELED = "57014"
+"""PostgreSQL's SQLSTATE of a statement that took longer than `statement_timeout`."""
 
 _OF_FRAMEWORK: dict[int, type[ServiceError]] = {
     400: Malformed,
@@ -96,6 +110,16 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
         kind = _OF_FRAMEWORK.get(error.status_code, ServiceError)
         return problem(kind(str(error.detail)), headers=dict(error.headers or {}))
+
+    @app.exception_handler(PoolTimeout)
+    async def _no_connection_free(_: Request, _error: PoolTimeout) -> JSONResponse:
+        return problem(Overloaded(retry_after_s=1))
+
+    @app.exception_handler(DBAPIError)
+    async def _database_error(_: Request, error: DBAPIError) -> JSONResponse:
+        if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
+            return problem(TimedOut(retry_after_s=10))
+        raise error
 
 
 class Crashes:

@@ -12,6 +12,18 @@ from expenses.http import PROBLEM
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_PROBLEM_SCHEMA = "#/components/schemas/Problem"
+
+_RETRY_AFTER = {"description": "Seconds until it makes sense to ask again", "schema": {"type": "integer"}}
+
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "An `ETag` that you have: if it is still the current one, the answer is 304 without a body",
+    "schema": {"type": "string"},
+}
+
 
 class FieldProblem(BaseModel):
     """One thing that is wrong with one field of a request."""
@@ -42,16 +54,31 @@ def describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         description = described()
-        for path in description["paths"].values():
-            for operation in path.values():
+        for name, path in description["paths"].items():
+            for method, operation in path.items():
+                if name.startswith("/api/"):
+                    _add_common_answers(operation, method=method)
                 _name_media_type(operation["responses"])
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]  # what FastAPI's manual prescribes ("Extending OpenAPI")
 
 
+def _add_common_answers(operation: dict[str, Any], *, method: str) -> None:
+    """What any operation can answer, whatever its route declares: the middlewares do, or the framework."""
+    common = [422, 429, 500, 503] + ([413] if "requestBody" in operation else [])
+    for status in common:
+        described = operation["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase})
+        described.setdefault("content", {"application/json": {"schema": {"$ref": _PROBLEM_SCHEMA}}})
+    if "ETag" in operation["responses"].get("200", {}).get("headers", {}) and method == "get":
+        operation["responses"]["304"] = {"description": HTTPStatus(304).phrase}
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+    for status in (429, 503):
+        operation["responses"][str(status)].setdefault("headers", {})["Retry-After"] = _RETRY_AFTER
+
+
 def _name_media_type(responses: dict[str, Any]) -> None:
     for response in responses.values():
         content = response.get("content", {})
-        if content.get("application/json", {}).get("schema", {}).get("$ref") == "#/components/schemas/Problem":
+        if content.get("application/json", {}).get("schema", {}).get("$ref") == _PROBLEM_SCHEMA:
             content[PROBLEM] = content.pop("application/json")

@@ -220,7 +220,7 @@ async def test_a_request_without_the_header_asks_the_database_nothing_more(
     assert sum(each.startswith("INSERT") for each in statements) == 2
 
 
-def test_every_route_that_takes_a_key_says_that_it_may_clash(app: FastAPI) -> None:
+async def test_every_route_that_takes_a_key_says_that_it_may_clash(app: FastAPI) -> None:
     taking = {
         f"{method} {path}": operation
         for path, methods in app.openapi()["paths"].items()

@@ -54,7 +54,10 @@ BearerToken = Annotated[str | None, Depends(_bearer)]
 
 async def _optional_caller(request: Request, session: SessionDep, now: Now) -> Actor | None:
     cookie = session_cookie(request)
-    return await service.actor_of_session(session, token=cookie, now=now) if cookie else None
+    actor = await service.actor_of_session(session, token=cookie, now=now) if cookie else None
+    if actor is not None:
+        request.state.person_id = actor.user_id  # `limits` counts by it
+    return actor
 
 
 async def _signed_in(request: Request, session: SessionDep, now: Now, token: BearerToken) -> Actor:
@@ -66,6 +69,7 @@ async def _signed_in(request: Request, session: SessionDep, now: Now, token: Bea
         raise Unauthenticated
     if actor is None:
         raise InvalidToken
+    request.state.person_id = actor.user_id
     if request.method not in _SAFE_METHODS and actor.via == "session":
         check_csrf_token(actor, request.headers.get(CSRF_HEADER))
     return actor

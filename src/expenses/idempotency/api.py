@@ -33,6 +33,7 @@ _KEPT_HEADERS = frozenset({"content-type", "etag", "location"})
 IdempotencyKey = Annotated[
     str | None,
     Header(
+        alias="Idempotency-Key",
         min_length=1,
         max_length=LONGEST_KEY,
         pattern=r"^[!-~]+$",

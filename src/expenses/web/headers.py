@@ -31,6 +31,9 @@ EVERYWHERE = {
 ON_PAGES = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-store"}
 """Headers of every HTML answer. Pages are not stored: after signing out, going back shows none of them."""
 
+ON_API = {"Cache-Control": "no-store"}
+"""Headers of every answer of the API: what it tells is private. Who keeps an answer can ask with `If-None-Match`."""
+
 
 class SecurityHeaders:
     """ASGI middleware that adds the headers above."""
@@ -43,15 +46,16 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         else:
-            await self.app(scope, receive, _with_headers(send))
+            await self.app(scope, receive, _with_headers(scope, send))
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(scope: Scope, send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             is_page = headers.get("content-type", "").startswith("text/html")
-            for name, value in (EVERYWHERE | ON_PAGES if is_page else EVERYWHERE).items():
+            more = ON_PAGES if is_page else ON_API if scope["path"].startswith("/api/") else {}
+            for name, value in (EVERYWHERE | more).items():
                 headers.setdefault(name, value)
         await send(message)
 
