@@ -6,36 +6,25 @@ Exit codes: 0 done · 1 refused · 12 database not reachable · 13 database refu
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from expenses.console import REFUSED, USAGE, CommandFailed, as_clause, connected, operator_settings
+from expenses.history.commands import verify
+
 if TYPE_CHECKING:
     from expenses.config import Settings
-
-REFUSED, UNREACHABLE, TURNED_AWAY, USAGE = 1, 12, 13, 64
-
-_TURNED_AWAY_STATES = frozenset({"28000", "28P01", "3D000", "42501"})
-"""SQLSTATEs of a wrong user, a wrong password, a database that does not exist, and a right that is missing."""
-
-_NO_SUCH_TABLE = "42P01"
-
-
-@dataclass
-class CommandFailed(Exception):
-    """The command was not done. `what` and `hint` are for the operator, so they hold no secrets."""
-
-    what: str
-    hint: str
-    exit_code: int
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
 @click.version_option(package_name="expenses")
 def cli() -> None:
     """Run an expense service: what cannot be done in the browser."""
+
+
+cli.add_command(verify)
 
 
 @cli.command("create-user")
@@ -56,7 +45,7 @@ def create_user(email: str, password_stdin: bool, password_file: Path | None, na
     """
     import asyncio  # noqa: PLC0415 - `--help` does not wait for it
 
-    settings = _settings()
+    settings = operator_settings()
     password = _password(from_stdin=password_stdin, file=password_file)
     made = asyncio.run(_sign_up(settings, email=email, password=password, name=name, workspace=workspace))
     click.echo(f"Created the account {made} with the workspace {workspace.strip()}.")
@@ -73,7 +62,7 @@ def load_sample() -> None:
 
     from expenses.sample import DEMO_EMAIL, DEMO_PASSWORD  # noqa: PLC0415 - same
 
-    loaded = asyncio.run(_load_sample(_settings()))
+    loaded = asyncio.run(_load_sample(operator_settings()))
     what = f"Recorded {loaded} sample expenses" if loaded else "The sample expenses are there already"
     click.echo(f"{what}; sign in as {DEMO_EMAIL} with the password {DEMO_PASSWORD}")
 
@@ -90,7 +79,7 @@ def main() -> None:
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = context.command_path if context else "expenses"
-        code = _report(CommandFailed(_as_clause(error.format_message()), f"see `{command} --help`", USAGE))
+        code = _report(CommandFailed(as_clause(error.format_message()), f"see `{command} --help`", USAGE))
     except click.Abort:
         code = _report(CommandFailed("aborted, nothing was changed", "run the command again", REFUSED))
     sys.exit(code if isinstance(code, int) else 0)
@@ -99,21 +88,6 @@ def main() -> None:
 def _report(failed: CommandFailed) -> int:
     click.echo(f"error: {failed.what}\n\nhint: {failed.hint}", err=True)
     return failed.exit_code
-
-
-def _as_clause(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:].rstrip(".")
-
-
-def _settings() -> Settings:
-    from expenses.config import Settings  # noqa: PLC0415 - `--help` does not wait for it
-    from expenses.errors import ConfigurationError  # noqa: PLC0415 - same
-
-    try:
-        return Settings.load()
-    except ConfigurationError as exc:
-        hint = "set `DATABASE_URL`, or `POSTGRES_PASSWORD` and its like, as for the service"
-        raise CommandFailed(str(exc), hint, USAGE) from exc
 
 
 def _password(*, from_stdin: bool, file: Path | None) -> str:
@@ -138,51 +112,24 @@ def _first_line(text: str) -> str:
 
 
 async def _sign_up(settings: Settings, *, email: str, password: str, name: str | None, workspace: str) -> str:
-    from expenses.db import create_engine  # noqa: PLC0415 - `--help` does not wait for it
-    from expenses.errors import ServiceError  # noqa: PLC0415 - same
+    from expenses.errors import ServiceError  # noqa: PLC0415 - `--help` does not wait for it
     from expenses.http import utc_now  # noqa: PLC0415 - same
     from expenses.workspaces.service import sign_up  # noqa: PLC0415 - same
 
-    engine = create_engine(settings)
-    try:
-        async with engine.connect() as session:
+    async with connected(settings) as session:
+        try:
             user, _ = await sign_up(
                 session, email=email, password=password, display_name=name, workspace_name=workspace, now=utc_now()
             )
-    except ServiceError as exc:
-        hint = "choose another one, or let its owner sign in" if exc.status == 409 else f"correct `{exc.field}`"
-        raise CommandFailed(_as_clause(exc.detail), hint, REFUSED) from exc
-    except Exception as exc:
-        raise _database_failure(exc) from exc
-    finally:
-        await engine.dispose()
+        except ServiceError as exc:
+            hint = "choose another one, or let its owner sign in" if exc.status == 409 else f"correct `{exc.field}`"
+            raise CommandFailed(as_clause(exc.detail), hint, REFUSED) from exc
     return user.email
 
 
 async def _load_sample(settings: Settings) -> int:
-    from expenses.db import create_engine  # noqa: PLC0415 - `--help` does not wait for it
-    from expenses.http import utc_now  # noqa: PLC0415 - same
+    from expenses.http import utc_now  # noqa: PLC0415 - `--help` does not wait for it
     from expenses.sample import load_sample  # noqa: PLC0415 - same
 
-    engine = create_engine(settings)
-    try:
-        async with engine.connect() as session:
-            return await load_sample(session, now=utc_now())
-    except Exception as exc:
-        raise _database_failure(exc) from exc
-    finally:
-        await engine.dispose()
-
-
-def _database_failure(exc: Exception) -> Exception:
-    """What the operator can do about it; the same exception when we know nothing better."""
-    sqlstate = getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
-    if sqlstate == _NO_SUCH_TABLE:
-        return CommandFailed("the database has no tables yet", "run `alembic upgrade head` first", REFUSED)
-    if sqlstate in _TURNED_AWAY_STATES:
-        hint = "check `DATABASE_URL`, or `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB`"
-        return CommandFailed(f"the database turned us away (SQLSTATE {sqlstate})", hint, TURNED_AWAY)
-    if isinstance(exc, OSError | TimeoutError):
-        hint = "check `DATABASE_URL` or `POSTGRES_HOST`, and that the database runs: `tidegate wait`"
-        return CommandFailed("the database cannot be reached", hint, UNREACHABLE)
-    return exc
+    async with connected(settings) as session:
+        return await load_sample(session, now=utc_now())

@@ -1,17 +1,21 @@
-"""Writing the record of changes, and reading it page by page. Nothing here commits, changes or deletes."""
+"""Writing the record of changes, and reading it page by page or from end to end.
+
+Nothing here commits, changes or deletes.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import LargeBinary, bindparam, func, insert, literal, select, true
+from sqlalchemy import LargeBinary, bindparam, func, insert, literal, select, text, true
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from expenses.audit.chain import START, canonical, linked
+from expenses.audit.chain import START, Link, Seal, canonical, linked
 from expenses.audit.model import AuditEvent
-from expenses.audit.tables import audit_event
+from expenses.audit.tables import audit_event, audit_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -88,6 +92,56 @@ async def audit_events_on_page(
         statement = statement.where(audit_event.c.id < after)
     rows = await session.execute(statement.order_by(audit_event.c.id.desc()).limit(limit))
     return [event_in(row) for row in rows]
+
+
+async def begin_snapshot(session: Session) -> None:
+    """Make all that this transaction reads be of one moment. The first statement in it; nothing can be written then."""
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+
+
+async def links_of(session: Session, *, workspace_id: UUID) -> AsyncIterator[Link]:
+    """The whole record of a workspace as `walk` takes it, a thousand events at a time; within a transaction."""
+    statement = (
+        select(audit_event)
+        .where(audit_event.c.workspace_id == workspace_id)
+        .order_by(audit_event.c.entity_id, audit_event.c.seq, audit_event.c.id)  # ascending: NULL comes last
+        .execution_options(yield_per=1000)
+    )
+    async for row in await session.stream(statement):
+        yield Link(workspace_id, event_in(row), row.seq, row.hash, row.position)
+
+
+async def seals_of(session: Session, *, workspace_id: UUID) -> list[tuple[Seal, bytes]]:
+    """A workspace's seals, oldest first, each with the hash that stands beside it."""
+    statement = select(audit_seal).where(audit_seal.c.workspace_id == workspace_id).order_by(audit_seal.c.number)
+    names = ("workspace_id", "number", "at", "until", "events", "things", "loose", "digest", "previous")
+    return [
+        (Seal(**{name: getattr(row, name) for name in names}), row.hash) for row in await session.execute(statement)
+    ]
+
+
+async def insert_seal(session: Session, *, new: Seal) -> bool:
+    """Store a seal; says whether nobody else has stored one of its number meanwhile."""
+    values = {column.name: getattr(new, column.name) for column in audit_seal.columns}
+    statement = upsert(audit_seal).values(values).on_conflict_do_nothing().returning(audit_seal.c.number)
+    return (await session.execute(statement)).first() is not None
+
+
+async def last_position(session: Session) -> int:
+    """The last position that an event has taken, committed or not."""
+    statement = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM audit_event_position_seq")
+    found: int = (await session.execute(statement)).scalar_one()
+    return found
+
+
+async def next_transaction(session: Session) -> int:
+    """A number greater than that of every transaction that writes now: a new one's own."""
+    return int((await session.execute(text("SELECT pg_current_xact_id()::text"))).scalar_one())
+
+
+async def oldest_transaction(session: Session) -> int:
+    """The number before which every transaction that writes has ended."""
+    return int((await session.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))).scalar_one())
 
 
 def event_in(row: Row[Any]) -> AuditEvent:

@@ -72,6 +72,13 @@ async def expense_with_id(
     return _expense(row, lines)
 
 
+async def expenses_with_ids(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> list[Expense]:
+    """Those of these that there are, living or in the trash, in no order."""
+    statement = _EXPENSES.where(expense.c.id == func.any(list(ids))).add_columns(lines_of(expense))
+    rows = await session.execute(statement, {"workspace_id": workspace_id})
+    return [_expense(row, row.lines) for row in rows]
+
+
 async def insert_expenses(session: Session, *, workspace_id: UUID, new: list[Expense]) -> None:
     """Store new expenses."""
     await session.execute(insert(expense), [{"workspace_id": workspace_id} | _expense_values(each) for each in new])

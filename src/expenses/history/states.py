@@ -1,0 +1,54 @@
+"""What stands in the tables now, as events would say it: what the last event of a thing must agree with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from expenses.ledger import queries as ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from uuid import UUID
+
+    from expenses.audit.model import AuditEvent
+    from expenses.db import Session
+
+    Reader = Callable[..., Awaitable[dict[UUID, "State"]]]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one thing looks like."""
+
+    snapshot: Mapping[str, Any]
+    is_deleted: bool = False
+    """It is in the trash."""
+
+
+async def _expenses(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, State]:
+    found = await ledger.expenses_with_ids(session, workspace_id=workspace_id, ids=ids)
+    return {each.id: State(each.snapshot(), is_deleted=each.deleted_at is not None) for each in found}
+
+
+async def _categories(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, State]:
+    _ = ids  # there are so few of them that all are read
+    return {each.id: State(each.snapshot()) for each in await ledger.categories_of(session, workspace_id=workspace_id)}
+
+
+READERS: Final[Mapping[str, Reader]] = {"expense": _expenses, "category": _categories}
+"""Who tells the state of what. The end of the chain of anything else is covered by seals only."""
+
+
+def disagreement(event: AuditEvent, state: State | None) -> str | None:
+    """How a thing differs from what the last event about it says; nothing when it agrees.
+
+    Only what the event says counts: an event from before a field existed says nothing about that field.
+    """
+    thing = f"{event.entity} {event.entity_id}"
+    if event.after is None or state is None:
+        return None if event.after is None and state is None else f"{thing} is {'there' if state else 'gone'}"
+    if state.is_deleted != (event.action == "delete"):
+        return f"{thing} is {'' if state.is_deleted else 'not '}in the trash"
+    differing = [name for name in event.after if name in state.snapshot and event.after[name] != state.snapshot[name]]
+    return f"{thing} has another `{differing[0]}`" if differing else None
