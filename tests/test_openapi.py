@@ -37,4 +37,4 @@ def test_every_error_answer_is_described_as_a_problem(operations: dict[str, Any]
 
 def test_all_but_the_doors_need_a_token(operations: dict[str, Any]) -> None:
     doors = sorted(name for name, operation in operations.items() if "security" not in operation)
-    assert doors == ["POST /api/v1/auth/register", "POST /api/v1/auth/token"]
+    assert doors == ["GET /api/v1/invitations/preview", "POST /api/v1/auth/register", "POST /api/v1/auth/token"]

@@ -32,6 +32,8 @@ from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
 from expenses.web import site
 from expenses.workspaces.api import router as workspaces_api
+from expenses.workspaces.invitation_api import router as invitations_api
+from expenses.workspaces.member_api import router as members_api
 from expenses.workspaces.pages import router as workspaces_pages
 from tidegate import SchemaGate
 
@@ -69,6 +71,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(accounts_api)
     app.include_router(account_api)
     app.include_router(workspaces_api)
+    app.include_router(members_api)
+    app.include_router(invitations_api)
     app.include_router(payments_api)
     app.include_router(ledger_api)
     app.include_router(reports_api)

@@ -28,6 +28,8 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PATCH {API}/categories/{{category_id}}": {"color": "#000000"},
     f"POST {API}/payment-accounts": {"name": "Card"},
     f"PATCH {API}/payment-accounts/{{account_id}}": {"kind": "bank"},
+    f"PATCH {API}": {"name": "x"},
+    f"PATCH {API}/members/{{user_id}}": {"role": "viewer"},
     f"POST {PAGES}/expenses": FORM,
     f"POST {PAGES}/expenses/{{expense_id:uuid}}": FORM,
     f"POST {PAGES}/categories": {"name": "Other", "parent_id": "", "color": "#000000"},
@@ -57,6 +59,16 @@ async def _account(client: httpx.AsyncClient, owner: Person) -> str:
     return str(answer.json()["id"])
 
 
+async def _member(client: httpx.AsyncClient, owner: Person) -> str:
+    members = (await client.get(f"{owner.url}/members", headers=owner.headers)).json()["items"]
+    return next(str(each["user_id"]) for each in members if each["role"] == "member")
+
+
+async def _invitation(client: httpx.AsyncClient, owner: Person) -> str:
+    answer = await client.post(f"{owner.url}/invitations", json={}, headers=owner.headers)
+    return str(answer.json()["id"])
+
+
 async def _month(_: httpx.AsyncClient, __: Person) -> str:
     return "2026-11"
 
@@ -65,7 +77,9 @@ THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
     "expense_id": _expense,
     "category_id": _category,
     "account_id": _account,
+    "invitation_id": _invitation,
     "month": _month,
+    "user_id": _member,
 }
 """How to get something that a path can name, in the owner's workspace; called anew for each try."""
 

@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 from sqlalchemy import text
+from tests.ledger.recording import record
 from tests.people import PASSWORD, Clock, People, Person
 
 from expenses.accounts import throttle
@@ -214,3 +215,45 @@ async def test_members_see_each_other_with_their_roles(
     ]
     theirs = (await client.get("/api/v1/me", headers=ben.headers)).json()["workspaces"]
     assert sorted(workspace["role"] for workspace in theirs) == ["owner", "viewer"]
+
+
+async def test_what_holds_for_a_workspace_can_be_changed_and_is_on_record(
+    client: httpx.AsyncClient, anna: Person
+) -> None:
+    draft = {"name": " Casa ", "kind": "company", "base_currency": "JPY", "time_zone": "Asia/Tokyo"}
+    changed = await client.patch(anna.url, json=draft, headers=anna.headers)
+    assert changed.json() | draft == changed.json() | {"name": " Casa "}
+    assert changed.json()["name"] == "Casa"
+    assert (await client.get(anna.url, headers=anna.headers)).json() == changed.json()
+    same = await client.patch(anna.url, json={"name": "Casa"}, headers=anna.headers)
+    assert same.json() == changed.json()
+    (event,) = (await client.get(f"{anna.url}/audit", headers=anna.headers)).json()["items"]
+    assert (event["entity"], event["action"], event["before"]["name"]) == ("workspace", "change", "Home")
+    assert event["after"]["base_currency"] == "JPY"
+
+
+async def test_the_base_currency_stays_once_there_are_expenses(client: httpx.AsyncClient, anna: Person) -> None:
+    expense = await record(client, anna)
+    await client.delete(f"{anna.url}/expenses/{expense['id']}", headers=anna.headers)
+    refused = await client.patch(anna.url, json={"name": "X", "base_currency": "USD"}, headers=anna.headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "base_currency_in_use")
+    assert (await client.get(anna.url, headers=anna.headers)).json()["name"] == "Home"
+    same = await client.patch(anna.url, json={"name": "X", "base_currency": "EUR"}, headers=anna.headers)
+    assert same.status_code == 200
+
+
+async def test_a_bad_change_of_a_workspace_is_refused(client: httpx.AsyncClient, anna: Person) -> None:
+    for changes, field in [*BAD_WORKSPACES, ({"nmae": "x"}, "nmae")]:
+        body = json.dumps(changes)
+        answer = await client.patch(
+            anna.url, content=body, headers={"Content-Type": "application/json", **anna.headers}
+        )
+        assert answer.status_code == 422, repr(changes)[:80]
+        assert [error["field"] for error in answer.json()["errors"]] == [field], repr(changes)[:80]
+
+
+async def test_a_new_workspace_begins_its_record_with_itself(client: httpx.AsyncClient, anna: Person) -> None:
+    made = (await client.post("/api/v1/workspaces", json={"name": "Shop"}, headers=anna.headers)).json()
+    listed = await client.get(f"/api/v1/workspaces/{made['id']}/audit", headers=anna.headers)
+    found = sorted((item["entity"], item["action"], item["actor_id"]) for item in listed.json()["items"])
+    assert found == [("member", "join", str(anna.user.id)), ("workspace", "create", str(anna.user.id))]

@@ -1,20 +1,21 @@
-"""Registration, who I am, and workspaces with their members."""
+"""Registration, who I am, and workspaces. Members and invitations have modules of their own."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller, client_address, require_open_registration
 from expenses.accounts.model import NAME_MAX_LENGTH, PASSWORD_MAX_BYTES, PASSWORD_MIN_LENGTH
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
+from expenses.workspaces import invitation_service as invitations
 from expenses.workspaces import service
-from expenses.workspaces.model import Kind, Membership, Role, Workspace
+from expenses.workspaces.model import Kind, WorkspaceChange
 from expenses.workspaces.rights import Action, needs
+from expenses.workspaces.wire import WorkspaceOut, membership_out
 
 router = APIRouter(prefix="/api/v1", tags=["workspaces"])
 
@@ -28,6 +29,14 @@ class Registration(BaseModel):
         Field(description=f"At least {PASSWORD_MIN_LENGTH} characters, at most {PASSWORD_MAX_BYTES} bytes", repr=False),
     ]
     display_name: Annotated[str | None, Field(description=f"At most {NAME_MAX_LENGTH} characters")] = None
+    invitation: Annotated[
+        str | None,
+        Field(
+            description="The token of an invitation: the account is made in that workspace and gets none of its own, "
+            "also where registration is closed",
+            repr=False,
+        ),
+    ] = None
 
 
 class UserOut(BaseModel):
@@ -38,20 +47,8 @@ class UserOut(BaseModel):
     display_name: str
 
 
-class WorkspaceOut(BaseModel):
-    """A workspace, and what you are in it."""
-
-    id: UUID
-    name: str
-    kind: Kind
-    role: Role
-    base_currency: str
-    time_zone: str
-    created_at: datetime
-
-
 class Registered(BaseModel):
-    """A new account and its first workspace."""
+    """A new account and the workspace that it begins in."""
 
     user: UserOut
     workspace: WorkspaceOut
@@ -79,42 +76,48 @@ class WorkspaceDraft(BaseModel):
     time_zone: Annotated[str, Field(description="Name in the IANA database", examples=["Europe/Berlin"])] = "UTC"
 
 
-class MemberOut(BaseModel):
-    """One person of a workspace."""
+class WorkspacePatch(BaseModel):
+    """What is to be different about a workspace; what is left out stays."""
 
-    user_id: UUID
-    email: str
-    display_name: str
-    role: Role
-    joined_at: datetime
+    model_config = ConfigDict(extra="forbid")
 
-
-class MemberList(BaseModel):
-    """Everybody in a workspace."""
-
-    items: list[MemberOut]
-    next: str | None = None
+    name: str | None = None
+    kind: Kind | None = None
+    base_currency: Annotated[
+        str | None, Field(description="ISO 4217 code; it stays once there are expenses", examples=["EUR"])
+    ] = None
+    time_zone: Annotated[str | None, Field(examples=["Europe/Berlin"])] = None
 
 
 @router.post(
     "/auth/register",
-    summary="Make an account with a workspace",
+    summary="Make an account with a workspace, or in the one it is invited to",
     status_code=201,
-    dependencies=[Depends(require_open_registration)],
-    responses=problems(403, 409, 429, 503),
+    responses=problems(403, 404, 409, 429, 503),
 )
 async def register(draft: Registration, request: Request, session: SessionDep, now: Now) -> Registered:
-    user, workspace = await service.sign_up(
-        session,
-        email=draft.email,
-        password=draft.password,
-        display_name=draft.display_name,
-        client_address=client_address(request),
-        now=now,
-    )
-    return Registered(
-        user=UserOut.model_validate(user, from_attributes=True), workspace=_workspace_out(workspace, "owner")
-    )
+    address = client_address(request)
+    if draft.invitation is not None:
+        user, membership = await invitations.sign_up_invited(
+            session,
+            token=draft.invitation,
+            email=draft.email,
+            password=draft.password,
+            display_name=draft.display_name,
+            client_address=address,
+            now=now,
+        )
+    else:
+        require_open_registration(request)
+        user, membership = await service.sign_up(
+            session,
+            email=draft.email,
+            password=draft.password,
+            display_name=draft.display_name,
+            client_address=address,
+            now=now,
+        )
+    return Registered(user=UserOut.model_validate(user, from_attributes=True), workspace=membership_out(membership))
 
 
 @router.get("/me", summary="Who you are", responses=problems(401, 403))
@@ -124,45 +127,42 @@ async def me(actor: Caller, session: SessionDep) -> Me:
         id=actor.user_id,
         email=actor.email,
         display_name=actor.display_name,
-        workspaces=[_membership_out(membership) for membership in memberships],
+        workspaces=[membership_out(membership) for membership in memberships],
     )
 
 
 @router.get("/workspaces", summary="List your workspaces", responses=problems(401, 403))
 async def list_workspaces(actor: Caller, session: SessionDep) -> WorkspaceList:
     memberships = await service.list_memberships(session, actor=actor)
-    return WorkspaceList(items=[_membership_out(membership) for membership in memberships])
+    return WorkspaceList(items=[membership_out(membership) for membership in memberships])
 
 
 @router.post("/workspaces", summary="Make a workspace", status_code=201, responses=problems(401, 403, 409))
 @idempotent
 async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: SessionDep, now: Now) -> WorkspaceOut:
     membership = await service.create_workspace(session, actor=actor, now=now, **dict(draft))
-    return _membership_out(membership)
+    return membership_out(membership)
 
 
 @router.get(
-    "/workspaces/{workspace_id}/members",
-    summary="List members",
+    "/workspaces/{workspace_id}",
+    summary="Show a workspace",
     responses=problems(401, 403, 404),
-    openapi_extra=needs(Action.SEE_MEMBERS),
+    openapi_extra=needs(Action.SEE_WORKSPACE),
 )
-async def list_members(workspace_id: UUID, actor: Caller, session: SessionDep) -> MemberList:
-    members = await service.list_members(session, actor=actor, workspace_id=workspace_id)
-    return MemberList(items=[MemberOut.model_validate(member, from_attributes=True) for member in members])
+async def get_workspace(workspace_id: UUID, actor: Caller, session: SessionDep) -> WorkspaceOut:
+    return membership_out(await service.get_workspace(session, actor=actor, workspace_id=workspace_id))
 
 
-def _membership_out(membership: Membership) -> WorkspaceOut:
-    return _workspace_out(membership.workspace, membership.role)
-
-
-def _workspace_out(workspace: Workspace, role: Role) -> WorkspaceOut:
-    return WorkspaceOut(
-        id=workspace.id,
-        name=workspace.name,
-        kind=workspace.kind,
-        role=role,
-        base_currency=workspace.base_currency,
-        time_zone=workspace.time_zone,
-        created_at=workspace.created_at,
-    )
+@router.patch(
+    "/workspaces/{workspace_id}",
+    summary="Change a workspace",
+    responses=problems(401, 403, 404, 409),
+    openapi_extra=needs(Action.CHANGE_WORKSPACE),
+)
+async def change_workspace(
+    workspace_id: UUID, body: WorkspacePatch, actor: Caller, session: SessionDep, now: Now
+) -> WorkspaceOut:
+    change = WorkspaceChange(**dict(body))
+    changed = await service.change_workspace(session, actor=actor, workspace_id=workspace_id, change=change, now=now)
+    return membership_out(changed)

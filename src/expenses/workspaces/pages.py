@@ -34,7 +34,7 @@ async def register_page(request: Request) -> Response:
 async def register(request: Request, session: SessionDep, now: Now, fields: AnyFields) -> Response:
     check_form_token(request, fields)
     try:
-        _, workspace = await service.sign_up(
+        _, membership = await service.sign_up(
             session,
             email=fields.get("email", ""),
             password=fields.get("password", ""),
@@ -42,7 +42,7 @@ async def register(request: Request, session: SessionDep, now: Now, fields: AnyF
             client_address=client_address(request),
             now=now,
         )
-        return await signed_in(request, session, fields=fields, target=f"/w/{workspace.id}/", now=now)
+        return await signed_in(request, session, fields=fields, target=f"/w/{membership.workspace.id}/", now=now)
     except ServiceError as error:
         return _form(request, fields, error=error)
 

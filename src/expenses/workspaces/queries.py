@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, column, exists, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 
-from expenses.accounts.tables import user_account
-from expenses.workspaces.model import Member, Membership, Workspace
+from expenses.workspaces.model import Membership, Workspace
 from expenses.workspaces.tables import membership, workspace
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from expenses.workspaces.model import Role
 
 _MEMBERSHIPS = select(workspace, membership.c.role).join_from(membership, workspace)
+
+# Named, not imported: the ledger stands above. All that is asked here is whether there is one.
+_EXPENSE = table("expense", column("workspace_id"))
 
 # Built once: this one is asked by every request that touches a workspace.
 _MEMBERSHIP = _MEMBERSHIPS.where(
@@ -59,15 +61,35 @@ async def memberships_of(session: Session, *, user_id: UUID) -> list[Membership]
     return [_membership(row, user_id) for row in await session.execute(statement)]
 
 
-async def members_of(session: Session, *, workspace_id: UUID) -> list[Member]:
-    """Everybody who belongs to a workspace, in the order in which they joined."""
-    columns = (user_account.c.id, user_account.c.email, user_account.c.display_name)
-    statement = select(*columns, membership.c.role, membership.c.created_at).join_from(membership, user_account)
-    statement = statement.where(membership.c.workspace_id == workspace_id)
-    rows = await session.execute(statement.order_by(membership.c.created_at, user_account.c.id))
-    return [Member(row.id, row.email, row.display_name, row.role, row.created_at) for row in rows]
+async def locked_workspace(session: Session, *, workspace_id: UUID, against_expenses: bool) -> Workspace:
+    """The workspace, which nobody else changes until the transaction ends.
+
+    Args:
+        against_expenses: Keep expenses from being added too: their foreign key waits for a lock of the whole row.
+    """
+    statement = select(workspace).where(workspace.c.id == workspace_id)
+    row = (await session.execute(statement.with_for_update(key_share=not against_expenses))).one()
+    return _workspace(row)
 
 
-def _membership(row: Row[tuple[object, ...]], user_id: UUID) -> Membership:
-    found = Workspace(row.id, row.name, row.kind, row.base_currency, row.time_zone, row.created_at)
-    return Membership(workspace=found, user_id=user_id, role=row.role)
+async def store_workspace(session: Session, *, changed: Workspace) -> None:
+    """Replace what can change about a workspace."""
+    statement = update(workspace).where(workspace.c.id == changed.id)
+    await session.execute(
+        statement.values(
+            name=changed.name, kind=changed.kind, base_currency=changed.base_currency, time_zone=changed.time_zone
+        )
+    )
+
+
+async def has_expenses(session: Session, *, workspace_id: UUID) -> bool:
+    """Whether anything was ever recorded in a workspace, trash included."""
+    return bool((await session.execute(select(exists().where(_EXPENSE.c.workspace_id == workspace_id)))).scalar_one())
+
+
+def _membership(row: Row[Any], user_id: UUID) -> Membership:
+    return Membership(workspace=_workspace(row), user_id=user_id, role=row.role)
+
+
+def _workspace(row: Row[Any]) -> Workspace:
+    return Workspace(row.id, row.name, row.kind, row.base_currency, row.time_zone, row.created_at)

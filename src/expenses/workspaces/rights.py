@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _EVERYBODY: frozenset[Role] = frozenset(ROLES)
 _WRITERS: frozenset[Role] = frozenset({"owner", "admin", "member"})
 _MANAGERS: frozenset[Role] = frozenset({"owner", "admin"})
+_OWNERS: frozenset[Role] = frozenset({"owner"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,14 @@ class Action(enum.Enum):
     CHANGE_CATEGORIES = Right("Make, change and archive categories", _WRITERS, "write")
     CHANGE_ACCOUNTS = Right("Make, change and archive payment accounts", _WRITERS, "write")
     SEE_AUDIT = Right("See who changed what", _MANAGERS, "read")
-    SEE_MEMBERS = Right("See who belongs to the workspace", _EVERYBODY, "read")
+    SEE_WORKSPACE = Right("See the workspace's settings", _EVERYBODY, "read")
+    CHANGE_WORKSPACE = Right("Change name, kind, currency and time zone", _MANAGERS, "admin")
+    SEE_MEMBERS = Right("See who belongs to the workspace, and who did", _EVERYBODY, "read")
+    CHANGE_ROLES = Right("Give members another role", _MANAGERS, "admin")
+    REMOVE_MEMBERS = Right("Remove members", _MANAGERS, "admin")
+    INVITE = Right("Invite people, see and revoke invitations", _MANAGERS, "admin")
+    LEAVE = Right("Leave", _EVERYBODY, "admin")
+    HAND_OVER = Right("Hand the workspace over", _OWNERS, "admin")
 
     def allows(self, role: Role) -> bool:
         """Whether this role may do it."""

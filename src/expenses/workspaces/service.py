@@ -1,18 +1,21 @@
-"""Making workspaces, and who may do what in them."""
+"""Making workspaces and changing what holds for all their expenses. Members are in `member_service`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from expenses.accounts import service as accounts
 from expenses.accounts import throttle
 from expenses.accounts.model import parse_name
+from expenses.audit.model import event_about, event_of
+from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.money import currency_in_use
 from expenses.workspaces import queries
-from expenses.workspaces.model import Membership, Workspace, parse_time_zone
+from expenses.workspaces.model import BaseCurrencyInUse, Membership, Workspace, parse_time_zone
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
     from expenses.accounts.model import Actor, User
     from expenses.db import Session
-    from expenses.workspaces.model import Kind, Member
+    from expenses.workspaces.model import Kind, WorkspaceChange
 
 DEFAULT_NAME = "Home"
 """Name of the workspace that everybody gets with their account."""
@@ -36,7 +39,7 @@ async def sign_up(
     now: datetime,
     workspace_name: str = DEFAULT_NAME,
     client_address: str | None = None,
-) -> tuple[User, Workspace]:
+) -> tuple[User, Membership]:
     """A new account with a workspace of its own, committed together.
 
     Whether registration is open is the caller's question (`accounts.auth.require_open_registration`). Attempts are
@@ -55,8 +58,7 @@ async def sign_up(
     candidate = await accounts.candidate_for(email=email, password=password, display_name=display_name, now=now)
     async with transaction(session):
         user = await accounts.add_user(session, candidate=candidate)
-        await _add_workspace(session, new, owner_id=user.id, now=now)
-    return user, new
+        return user, await _add_workspace(session, new, owner_id=user.id, now=now)
 
 
 async def create_workspace(
@@ -77,14 +79,40 @@ async def list_memberships(session: Session, *, actor: Actor) -> list[Membership
     return await queries.memberships_of(session, user_id=actor.user_id)
 
 
-async def list_members(session: Session, *, actor: Actor, workspace_id: UUID) -> list[Member]:
-    """Everybody in one of the actor's workspaces, in the order in which they joined.
+async def get_workspace(session: Session, *, actor: Actor, workspace_id: UUID) -> Membership:
+    """One of the actor's workspaces. Raises `NotFound` for strangers."""
+    return await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_WORKSPACE)
+
+
+async def change_workspace(
+    session: Session, *, actor: Actor, workspace_id: UUID, change: WorkspaceChange, now: datetime
+) -> Membership:
+    """The workspace as it is afterwards.
+
+    The base currency can change only while nothing was ever recorded, trash included: what is converted for an
+    expense is frozen in it, and totals of two base currencies cannot be compared.
 
     Raises:
-        NotFound: The actor does not belong to it, or there is no such workspace.
+        NotFound: The actor does not belong to the workspace.
+        Forbidden: The actor may not.
+        Invalid: The name, the currency or the time zone cannot be used.
+        BaseCurrencyInUse: There are expenses.
     """
-    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_MEMBERS)
-    return await queries.members_of(session, workspace_id=workspace_id)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_WORKSPACE)
+    async with transaction(session):
+        before = await queries.locked_workspace(
+            session, workspace_id=workspace_id, against_expenses=change.base_currency is not None
+        )
+        after = _changed(before, change, now=now)
+        if after.base_currency != before.base_currency and await queries.has_expenses(
+            session, workspace_id=workspace_id
+        ):
+            raise BaseCurrencyInUse(field="base_currency")
+        if after != before:
+            await queries.store_workspace(session, changed=after)
+            event = event_of("change", before=before, after=after, actor_id=actor.user_id, now=now)
+            await insert_audit_events(session, workspace_id=workspace_id, new=[event])
+    return replace(membership, workspace=after)
 
 
 async def membership_of(session: Session, *, user_id: UUID, workspace_id: UUID) -> Membership:
@@ -110,7 +138,26 @@ def _workspace(*, name: str, kind: Kind, base_currency: str, time_zone: str, now
     )
 
 
+def _changed(before: Workspace, change: WorkspaceChange, *, now: datetime) -> Workspace:
+    base = change.base_currency
+    if base is not None and base != before.base_currency:  # one that is withdrawn by now may stay
+        currency_in_use(base, on=now.date(), field="base_currency")
+    return replace(
+        before,
+        name=before.name if change.name is None else parse_name(change.name, field="name"),
+        kind=change.kind or before.kind,
+        base_currency=before.base_currency if base is None else base,
+        time_zone=before.time_zone if change.time_zone is None else parse_time_zone(change.time_zone),
+    )
+
+
 async def _add_workspace(session: Session, new: Workspace, *, owner_id: UUID, now: datetime) -> Membership:
     await queries.insert_workspace(session, new=new)
     await queries.insert_membership(session, workspace_id=new.id, user_id=owner_id, role="owner", now=now)
+    joined = {"user_id": str(owner_id), "role": "owner"}
+    events = [
+        event_of("create", before=None, after=new, actor_id=owner_id, now=now),
+        event_about("member", owner_id, "join", before=None, after=joined, actor_id=owner_id, now=now),
+    ]
+    await insert_audit_events(session, workspace_id=new.id, new=events)
     return Membership(workspace=new, user_id=owner_id, role="owner")

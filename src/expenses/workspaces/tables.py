@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, ForeignKey, Table, Text, Uuid
+from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, ForeignKey, Index, LargeBinary, Table, Text, Uuid
 
 from expenses.accounts.tables import user_account
 from expenses.db import metadata
@@ -28,3 +28,32 @@ membership = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("role IN ('owner', 'admin', 'member', 'viewer')", name="role"),
 )
+
+former_member = Table(
+    "former_member",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspace.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey(user_account.c.id, ondelete="CASCADE"), primary_key=True, index=True),
+    Column("left_at", DateTime(timezone=True), nullable=False),
+)
+"""Who has left. Not a mark on `membership`, which code that does not know the mark would take for a right."""
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspace.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_by", Uuid, ForeignKey(user_account.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("accepted_at", DateTime(timezone=True)),
+    Column("accepted_by", Uuid),
+    Column("revoked_at", DateTime(timezone=True)),
+    CheckConstraint("role IN ('admin', 'member', 'viewer')", name="role"),
+    CheckConstraint("char_length(note) <= 100", name="note"),
+)
+"""The token itself names the workspace, so that finding one begins with it as well."""
+Index("invitation_token_key", invitation.c.workspace_id, invitation.c.token_hash, unique=True)

@@ -1,0 +1,129 @@
+"""Members of a workspace as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from expenses.accounts.auth import Caller
+from expenses.http import Now, SessionDep
+from expenses.openapi import problems
+from expenses.workspaces import member_service as service
+from expenses.workspaces.model import Member, Role
+from expenses.workspaces.rights import Action, needs
+
+router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["members"])
+
+_READ = problems(401, 403, 404)
+_WRITE = problems(401, 403, 404, 409)
+
+
+class MemberOut(BaseModel):
+    """One person of a workspace."""
+
+    user_id: UUID
+    email: str
+    display_name: str
+    role: Role
+    joined_at: datetime
+
+
+class MemberList(BaseModel):
+    """Everybody in a workspace, in the order in which they joined."""
+
+    items: list[MemberOut]
+    next: str | None = None
+
+
+class FormerMemberOut(BaseModel):
+    """Somebody who has left: the name behind what they paid."""
+
+    user_id: UUID
+    display_name: str
+    left_at: datetime
+
+
+class FormerMemberList(BaseModel):
+    """Everybody who has left, the last one first."""
+
+    items: list[FormerMemberOut]
+    next: str | None = None
+
+
+class MemberPatch(BaseModel):
+    """What is to be different about a member."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role
+
+
+@router.get("/members", summary="List members", responses=_READ, openapi_extra=needs(Action.SEE_MEMBERS))
+async def list_members(workspace_id: UUID, actor: Caller, session: SessionDep) -> MemberList:
+    members = await service.list_members(session, actor=actor, workspace_id=workspace_id)
+    return MemberList(items=[_out(member) for member in members])
+
+
+@router.get(
+    "/former-members",
+    summary="List those who have left",
+    responses=_READ,
+    openapi_extra=needs(Action.SEE_MEMBERS),
+)
+async def list_former_members(workspace_id: UUID, actor: Caller, session: SessionDep) -> FormerMemberList:
+    gone = await service.list_former_members(session, actor=actor, workspace_id=workspace_id)
+    return FormerMemberList(items=[FormerMemberOut.model_validate(each, from_attributes=True) for each in gone])
+
+
+@router.get("/members/{user_id}", summary="Show a member", responses=_READ, openapi_extra=needs(Action.SEE_MEMBERS))
+async def get_member(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep) -> MemberOut:
+    return _out(await service.get_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id))
+
+
+@router.patch(
+    "/members/{user_id}",
+    summary="Give a member another role",
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_ROLES),
+)
+async def change_role(
+    workspace_id: UUID, user_id: UUID, body: MemberPatch, actor: Caller, session: SessionDep, *, now: Now
+) -> MemberOut:
+    changed = await service.change_role(
+        session, actor=actor, workspace_id=workspace_id, user_id=user_id, role=body.role, now=now
+    )
+    return _out(changed)
+
+
+@router.delete(
+    "/members/{user_id}",
+    summary="Remove a member",
+    status_code=204,
+    responses=_WRITE,
+    openapi_extra=needs(Action.REMOVE_MEMBERS),
+)
+async def remove_member(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
+    await service.remove_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id, now=now)
+
+
+@router.post(
+    "/members/{user_id}/hand-over",
+    summary="Make a member the owner in your place",
+    responses=_WRITE,
+    openapi_extra=needs(Action.HAND_OVER),
+)
+async def hand_over(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, now: Now) -> MemberOut:
+    owner = await service.hand_over(session, actor=actor, workspace_id=workspace_id, user_id=user_id, now=now)
+    return _out(owner)
+
+
+@router.post(
+    "/leave", summary="Leave a workspace", status_code=204, responses=_WRITE, openapi_extra=needs(Action.LEAVE)
+)
+async def leave(workspace_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
+    await service.leave(session, actor=actor, workspace_id=workspace_id, now=now)
+
+
+def _out(member: Member) -> MemberOut:
+    return MemberOut.model_validate(member, from_attributes=True)

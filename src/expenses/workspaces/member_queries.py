@@ -1,0 +1,74 @@
+"""The questions about members, and what changes them. Nothing here commits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from expenses.accounts.tables import user_account
+from expenses.workspaces.model import FormerMember, Member
+from expenses.workspaces.roster import Roster
+from expenses.workspaces.tables import former_member, membership, workspace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from expenses.db import Session
+    from expenses.workspaces.model import Role
+
+_MEMBERS = select(
+    user_account.c.id, user_account.c.email, user_account.c.display_name, membership.c.role, membership.c.created_at
+).join_from(membership, user_account)
+
+
+async def members_of(session: Session, *, workspace_id: UUID) -> list[Member]:
+    """Everybody who belongs to a workspace, in the order in which they joined."""
+    statement = _MEMBERS.where(membership.c.workspace_id == workspace_id)
+    rows = await session.execute(statement.order_by(membership.c.created_at, user_account.c.id))
+    return [Member(row.id, row.email, row.display_name, row.role, row.created_at) for row in rows]
+
+
+async def member_with_id(session: Session, *, workspace_id: UUID, user_id: UUID) -> Member | None:
+    """One member."""
+    statement = _MEMBERS.where(membership.c.workspace_id == workspace_id, membership.c.user_id == user_id)
+    row = (await session.execute(statement)).first()
+    return None if row is None else Member(row.id, row.email, row.display_name, row.role, row.created_at)
+
+
+async def former_members_of(session: Session, *, workspace_id: UUID, at_most: int) -> list[FormerMember]:
+    """Who belonged to a workspace and does no more, those first who left last."""
+    left = former_member
+    is_back = exists().where(membership.c.workspace_id == workspace_id, membership.c.user_id == left.c.user_id)
+    statement = select(left.c.user_id, user_account.c.display_name, left.c.left_at).join_from(left, user_account)
+    statement = statement.where(left.c.workspace_id == workspace_id, ~is_back)
+    rows = await session.execute(statement.order_by(left.c.left_at.desc(), left.c.user_id).limit(at_most))
+    return [FormerMember(row.user_id, row.display_name, row.left_at) for row in rows]
+
+
+async def locked_roster(session: Session, *, workspace_id: UUID) -> Roster:
+    """Everybody in the workspace; until the transaction ends, nobody else changes who that is.
+
+    The lock is on the workspace's row, and leaves those alone who record expenses (they only hold its key).
+    """
+    lock = select(workspace.c.id).where(workspace.c.id == workspace_id).with_for_update(key_share=True)
+    await session.execute(lock)
+    statement = select(membership.c.user_id, membership.c.role).where(membership.c.workspace_id == workspace_id)
+    return Roster({row.user_id: row.role for row in await session.execute(statement)})
+
+
+async def store_role(session: Session, *, workspace_id: UUID, user_id: UUID, role: Role) -> None:
+    """Give a member another role."""
+    statement = update(membership).where(membership.c.workspace_id == workspace_id, membership.c.user_id == user_id)
+    await session.execute(statement.values(role=role))
+
+
+async def delete_membership(session: Session, *, workspace_id: UUID, user_id: UUID, now: datetime) -> None:
+    """Let a member belong to the workspace no more, and remember that they did."""
+    statement = delete(membership).where(membership.c.workspace_id == workspace_id, membership.c.user_id == user_id)
+    await session.execute(statement)
+    gone = insert(former_member).values(workspace_id=workspace_id, user_id=user_id, left_at=now)
+    key = [former_member.c.workspace_id, former_member.c.user_id]
+    await session.execute(gone.on_conflict_do_update(index_elements=key, set_={"left_at": now}))
