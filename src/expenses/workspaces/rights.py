@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from expenses.accounts.model import ALL_SCOPES, InsufficientScope
+from expenses.accounts.model import InsufficientScope
 from expenses.errors import Forbidden, NotFound
 from expenses.workspaces import queries
 from expenses.workspaces.model import ROLES
@@ -19,7 +19,7 @@ from expenses.workspaces.model import ROLES
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from expenses.accounts.model import Actor
+    from expenses.accounts.model import Actor, Scope
     from expenses.db import Session
     from expenses.workspaces.model import Membership, Role
 
@@ -36,7 +36,7 @@ class Right:
     what: str
     """What one does, for people to read; no two rows say the same."""
     roles: frozenset[Role]
-    scope: Literal["read", "write", "admin"]
+    scope: Scope
     """What a token must be for; the sessions of pages are for everything."""
 
 
@@ -80,15 +80,14 @@ async def authorize(session: Session, *, actor: Actor, workspace_id: UUID, actio
     return found
 
 
-def check_scope(actor: Actor, scope: Literal["read", "write", "admin"]) -> None:
+def check_scope(actor: Actor, scope: Scope) -> None:
     """Refuse a token that is not for this.
 
     Raises:
         InsufficientScope: It lacks the scope.
     """
-    needed = scope if scope in ALL_SCOPES else "write"  # the scope `admin` counts once tokens can have it
-    if needed not in actor.scopes:
-        raise InsufficientScope(f"This token lacks the scope `{needed}`.")
+    if scope not in actor.scopes:
+        raise InsufficientScope(f"This token lacks the scope `{scope}`.")
 
 
 def needs(action: Action) -> dict[str, Any]:
