@@ -44,6 +44,8 @@ QUICK: dict[str, tuple[str, ...]] = {
     "gate": ("test_gate.py",),
     "lock": ("test_lock.py",),
     "pace": ("test_pace.py",),
+    "sessions": ("test_sessions.py",),
+    "supervise": ("test_supervise.py",),
     "trace": ("test_trace.py",),
 }
 """The tests that a mutation of a module is shown to: seconds, not minutes, all of them."""
@@ -89,7 +91,6 @@ def _mutate(module: str, *, limit_s: float) -> int:
     """The number of survivors of one module, each told as it is found. In no order: what is cut off is a sample."""
     (path,) = (ROOT / SOURCES).rglob(f"{module}.py")
     original = path.read_text()
-    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
     found: Counter[str] = Counter()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     _load_pytest()
@@ -97,7 +98,7 @@ def _mutate(module: str, *, limit_s: float) -> int:
         began = time.monotonic()
         if (verdict := _verdict(module, 300.0)) != "survived":
             sys.exit(f"error: the tests of `{module}` fail without a mutation ({verdict})")
-        patience_s = 5.0 + 5 * (time.monotonic() - began)
+        patience_s = 20.0 + 5 * (time.monotonic() - began)
         mutants = list(_mutants(original))
         Random(module).shuffle(mutants)  # noqa: S311 - a sample, the same each time
         try:
@@ -105,6 +106,7 @@ def _mutate(module: str, *, limit_s: float) -> int:
                 if time.monotonic() - began > limit_s:
                     break
                 path.write_text(mutated)
+                _forget(path)
                 verdict = _verdict(module, patience_s)
                 found[verdict] += 1
                 if verdict == "survived":
@@ -117,6 +119,12 @@ def _mutate(module: str, *, limit_s: float) -> int:
         flush=True,
     )
     return found["survived"]
+
+
+def _forget(path: Path) -> None:
+    """What Python has compiled of it: a mutant of the same second and size would not be looked at."""
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()
 
 
 def _load_pytest() -> None:

@@ -94,3 +94,26 @@ def test_a_partition_that_the_same_revision_made_can_be_detached(accounts: Proje
         at.ask("CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9)")
         detach = "ALTER TABLE whole DETACH PARTITION part CONCURRENTLY"
         assert answered(at.ask(detach, autocommit=True)).verdict == "go"
+
+
+def test_a_detach_that_was_cut_off_is_finished_in_place_of_being_repeated(accounts: Project) -> None:
+    accounts.query("CREATE TABLE whole (id int) PARTITION BY RANGE (id)")
+    accounts.query("CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9)")
+    detach = "ALTER TABLE whole DETACH PARTITION part CONCURRENTLY"
+    with holding(accounts, "SELECT * FROM whole"), accounts.connection() as connection:
+        connection.cursor().execute("SET lock_timeout = '20ms'")
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            connection.cursor().execute(detach)
+    with bench(accounts) as at:
+        answer = answered(at.ask(detach, autocommit=True))
+        assert answer.verdict == "skip"
+        assert list(answer.first) == ["ALTER TABLE public.whole DETACH PARTITION public.part FINALIZE"]
+        assert at.told[-1] == "    an earlier DETACH was cut off after its first half: skipped"
+
+
+def test_a_partition_that_is_held_exclusively_is_looked_at_later(accounts: Project) -> None:
+    accounts.query("CREATE TABLE whole (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+    accounts.query("CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9)")
+    with bench(accounts) as at, holding(accounts, "LOCK TABLE part"):
+        assert at.ask("REINDEX TABLE CONCURRENTLY whole", autocommit=True) is None
+        assert at.told[-1] == "      somebody holds the table exclusively"

@@ -171,8 +171,6 @@ class Supervisor:
 
     def _attend(self) -> None:
         """Answer the worker's question if there is one, else see whom its statement waits for."""
-        if self.account.lost_control:
-            return
         if self._question is None:
             now = time.monotonic()
             if self._is_watching() and self._backend_pid is not None and now - self._watched >= WATCH_TICK_S:
