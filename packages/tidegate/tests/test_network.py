@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-import psycopg2
 import pytest
 from conftest import execute
 from network import Cable, cable, can_make_cables
 from projects import DOORS, Project, finish, until
-from tools.postgres import Cluster, temporary_cluster
-
-from tidegate.database.connect import backend_pid, connect, fetch_one
-from tidegate.database.keepalive import bounded
-from tidegate.database.url import Database
+from tools.postgres import temporary_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,25 +75,3 @@ def test_when_packets_vanish_the_run_ends_the_server_frees_the_lock_and_the_next
     assert result.code == 0, result.err
     assert far.project.at() == ["a"]
     assert far.project.outcomes() == ["killed", "succeeded"]
-
-
-def test_a_server_that_hangs_is_given_up_in_time_though_its_kernel_still_answers(server: Cluster) -> None:
-    connection = connect(Database(server.url, "test"))
-    backend = backend_pid(connection)
-    os.kill(backend, signal.SIGSTOP)
-    began = time.monotonic()
-    try:
-        with pytest.raises(psycopg2.OperationalError), bounded(connection, 0.5):
-            fetch_one(connection, "SELECT 1")
-    finally:
-        os.kill(backend, signal.SIGCONT)
-    assert time.monotonic() - began < 2.0
-
-
-def test_an_answer_in_time_leaves_the_connection_alone(server: Cluster) -> None:
-    connection = connect(Database(server.url, "test"))
-    with bounded(connection, 0.1):
-        fetch_one(connection, "SELECT 1")
-    time.sleep(0.2)
-    assert fetch_one(connection, "SELECT 2") == (2,)
-    connection.close()

@@ -12,6 +12,7 @@ from tidegate.check.finding import NO_GO, OK, SEVERITIES, WARNING, Finding, exit
 from tidegate.check.privileges import check_privileges
 from tidegate.check.session import check_connections, check_damage, check_lock, check_server
 from tidegate.check.tables import check_blockers, check_snapshots, check_work, touched_tables
+from tidegate.database.answer import HeldUp
 from tidegate.database.connect import connected
 from tidegate.database.look import DEFAULT_VERSION_TABLE
 from tidegate.database.record import recorded_version_table
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 _SETTINGS = {"default_transaction_read_only": "on", "lock_timeout": "100ms", "statement_timeout": "30s"}
 """Of our own session while it looks."""
+
+LATER = "check again in a moment; `pg_stat_activity` shows whose transaction it is"
 
 SQL_SHOWN = 100
 """How much of a statement is shown, in characters; `tidegate plan` shows all of it."""
@@ -106,11 +109,12 @@ def check(target: Target, *, as_role: str | None = None, x_arguments: tuple[str,
             if server.exit_code == PoolerInTheWay.exit_code:
                 return Report([server])  # whatever is set through it, the application's sessions get
             with _only_reading(connection):
-                found = _check(connection, target, graph, as_role=as_role, x_arguments=x_arguments)
+                try:
+                    found = _check(connection, target, graph, as_role=as_role, x_arguments=x_arguments)
+                except (LockNotAvailable, HeldUp) as exc:
+                    what = f"somebody holds a table that is needed to look: {exc.diag.message_primary or exc}"
+                    return Report([server, Finding("lock", NO_GO, what, hint=LATER, exit_code=11)])
                 return found._replace(findings=[server, *found.findings])
-    except LockNotAvailable as exc:
-        what = f"somebody holds a table that is needed to look: {exc.diag.message_primary}"
-        return Report([Finding("lock", NO_GO, what, hint="check again in a moment", exit_code=11)])
     except (DatabaseRefused, DatabaseUnreachable) as exc:
         return Report([Finding("database", NO_GO, exc.message, hint=exc.hint or "", exit_code=exc.exit_code)])
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+    from tidegate.database.answer import Session
     from tidegate.database.url import Database
     from tidegate.doctor.finding import Finding as Damage
 
@@ -33,7 +34,7 @@ _IN_THE_WAY = {"half_done_step", "invalid_index", "detach_pending", "invalid_par
 """Kinds that a migration may stumble over; the others are warnings: a change in two steps looks like them half-way."""
 
 
-def check_server(connection: Connection, database: Database) -> Finding:
+def check_server(connection: Session, database: Database) -> Finding:
     """Whether it is PostgreSQL itself that answers, and one that may be written to."""
     version, is_standby = fetch_one(connection, "SELECT current_setting('server_version'), pg_is_in_recovery()")
     try:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg2
 
+from tidegate.database.answer import ANSWER_WITHIN_S, Cursor, HeldUp, NoAnswer, Session, result_of
 from tidegate.database.probe import ASKED_FOR_PASSWORD, NOT_UP_YET, ask
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable, PoolerInTheWay
 from tidegate.report.duration import show_duration
@@ -45,26 +46,51 @@ READ_ONLY = "25006"
 _KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 8_000}
 """A vanished server is noticed within 15 s, within 8 s when it is being asked; seconds, milliseconds for the last."""
 
+_DIRECT_URL = "give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application keeps its own"
+
+_HINTS: dict[type[Exception], str] = {
+    NoAnswer: "see whether the server's processes run and its disk answers, restart it if need be; then repeat the "
+    "command",
+    HeldUp: "see in `pg_stat_activity` whose transaction that is and wait for its end; then repeat the command",
+}
+
 POOLER_ANSWER_S = 10.0
 """How long the second connection may take. A session pooler without a free session keeps it waiting for two minutes."""
-
-_DIRECT_URL = "give tidegate the direct URL of PostgreSQL in `TIDEGATE_DATABASE_URL`; the application keeps its own"
 
 POOLER_PROBES = 5
 """How often two connections are compared. On an idle transaction pooler the first comparison tells."""
 
 
-def connect(database: Database, *, purpose: str = "look") -> Connection:
+def connect(
+    database: Database,
+    *,
+    purpose: str = "look",
+    check: Callable[[], None] = lambda: None,
+    answer_within_s: float = ANSWER_WITHIN_S,
+) -> Session:
     """One attempt at a connection in autocommit mode, so that it never holds a snapshot while it idles.
+
+    Args:
+        check: Called again and again while we wait, now and for an answer; may raise, as when a signal came.
+        answer_within_s: Upper bound for each answer.
 
     Raises:
         DatabaseUnreachable: No answer, or the server is starting or full.
         DatabaseRefused: It is up and refuses these credentials or has no such database.
     """
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S} | _KEEPALIVES | database.libpq_arguments()
+    timeout_s = max(2, min(CONNECT_TIMEOUT_S, round(answer_within_s)))  # zero would be for ever
+    arguments: dict[str, Any] = {"connect_timeout": timeout_s} | _KEEPALIVES | database.libpq_arguments()
+    arguments |= {"connection_factory": Session, "cursor_factory": Cursor}
+    connection: Session = result_of(lambda: _connect(database, arguments, purpose), check=check)
+    connection.answer_within_s = answer_within_s
+    connection.check = check  # type: ignore[method-assign]  # a hook, with nothing in it by default
+    return connection
+
+
+def _connect(database: Database, arguments: dict[str, Any], purpose: str) -> Session:
     began = time.monotonic()
     try:
-        connection: Connection = psycopg2.connect(**arguments, application_name=application_name(purpose))
+        connection: Session = psycopg2.connect(**arguments, application_name=application_name(purpose))
     except (psycopg2.OperationalError, psycopg2.ProgrammingError) as exc:
         said = database.redact(" ".join(str(exc).split()))
         left = max(PROBE_TIMEOUT_S, CONNECT_TIMEOUT_S - (time.monotonic() - began))
@@ -87,13 +113,15 @@ def connect_when_ready(
     purpose: str = "look",
     tell: Callable[[str], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
-) -> Connection:
+    answer_within_s: float = ANSWER_WITHIN_S,
+) -> Session:
     """A connection as soon as the database gives one.
 
     Args:
         wait_s: Upper bound in seconds; zero means one attempt.
         tell: Gets one line when the waiting begins.
-        check: Called before each attempt; may raise, as when a signal came.
+        check: As `connect` takes it; called before each attempt, too.
+        answer_within_s: As `connect` takes it.
 
     Raises:
         DatabaseUnreachable: The bound passed. Carries the last reason.
@@ -104,7 +132,7 @@ def connect_when_ready(
     while True:
         check()
         try:
-            return connect(database, purpose=purpose)
+            return connect(database, purpose=purpose, check=check, answer_within_s=answer_within_s)
         except DatabaseRefused as exc:
             if exc.is_certain or time.monotonic() - started >= min(DOUBT_S, wait_s):
                 raise
@@ -129,16 +157,24 @@ def connected(
     purpose: str = "look",
     tell: Callable[[str], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
-) -> Iterator[Connection]:
+    answer_within_s: float = ANSWER_WITHIN_S,
+) -> Iterator[Session]:
     """A connection for the length of a block; what the database says against the block becomes a named error.
+
+    Args:
+        check: As `connect` takes it; so is `answer_within_s`.
 
     Raises:
         DatabaseRefused: A privilege is missing, or the database only lets us read.
-        DatabaseUnreachable: The connection was lost, or anything else that the database said.
+        DatabaseUnreachable: It does not answer in time, the connection was lost, or anything else that it said.
     """
-    connection = connect_when_ready(database, wait_s=wait_s, purpose=purpose, tell=tell, check=check)
+    connection = connect_when_ready(
+        database, wait_s=wait_s, purpose=purpose, tell=tell, check=check, answer_within_s=answer_within_s
+    )
     try:
         yield connection
+    except (NoAnswer, HeldUp) as exc:
+        raise DatabaseUnreachable(f"the database at {database} gave {exc}", hint=_HINTS[type(exc)]) from exc
     except psycopg2.Error as exc:
         said = database.redact(" ".join(str(exc).split())) or "the connection is closed"
         if (exc.pgcode or "")[:2] in {"28", "42"} or exc.pgcode == READ_ONLY:
@@ -154,7 +190,7 @@ def connected(
             connection.close()
 
 
-def refuse_pooler(connection: Connection, database: Database) -> bool:
+def refuse_pooler(connection: Session, database: Database) -> bool:
     """Whether there is a pooler in between, one that leaves every connection its own server session.
 
     PostgreSQL announces the session's process id when it starts; behind PgBouncer and its like that number
@@ -177,11 +213,9 @@ def refuse_pooler(connection: Connection, database: Database) -> bool:
     return True
 
 
-def _are_handed_around(connection: Connection, first: int, database: Database) -> bool:
-    from tidegate.database.keepalive import bounded
-
+def _are_handed_around(connection: Session, first: int, database: Database) -> bool:
     try:
-        with connected(database, purpose="probe") as other, bounded(other, POOLER_ANSWER_S):
+        with connected(database, purpose="probe", check=connection.check, answer_within_s=POOLER_ANSWER_S) as other:
             return any(backend_pid(other) == first or backend_pid(connection) != first for _ in range(POOLER_PROBES))
     except DatabaseUnreachable as exc:
         raise PoolerInTheWay(

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from psycopg2 import errors
 
+from tidegate.database.answer import HeldUp, lock_timeout_of
 from tidegate.database.connect import fetch_all
 from tidegate.database.record import recorded_revisions, recorded_version_tables
 from tidegate.errors import DatabaseRefused
@@ -70,7 +71,10 @@ def current_revisions(connection: Connection, version_table: str | None = None) 
 def _read(connection: Connection, table: str) -> list[str] | None:
     quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
     try:
-        return [row[0] for row in fetch_all(connection, f"SELECT version_num FROM {quoted}")]  # noqa: S608 - quoted
+        wait = f"SET LOCAL lock_timeout = '{lock_timeout_of(connection)}'"  # the two are one transaction, and one trip
+        return [row[0] for row in fetch_all(connection, f"{wait}; SELECT version_num FROM {quoted}")]  # noqa: S608 - quoted
+    except errors.LockNotAvailable as exc:
+        raise HeldUp(f"no answer: somebody has locked `{table}`") from exc
     except (errors.UndefinedTable, errors.InvalidSchemaName):
         return None
     except errors.InsufficientPrivilege as exc:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+    from tidegate.database.answer import Session
     from tidegate.doctor.finding import Finding
     from tidegate.project.graph import Graph
     from tidegate.report.target import Target
@@ -211,8 +212,9 @@ def _accept(control: Connection, graph: Graph | None, id_: str, tell: Callable[[
 
 
 @contextmanager
-def _interruptible(control: Connection) -> Iterator[None]:
+def _interruptible(control: Session) -> Iterator[None]:
     """For the length of a block Ctrl-C cancels the statement on the server, and the server notices our death."""
+    control.answer_within_s = None  # an index is built for as long as it takes
     for name, value in (("statement_timeout", "0"), ("client_connection_check_interval", "500")):
         fetch_all(control, "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s", (value, name))
     extensions.set_wait_callback(extras.wait_select)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
+from tidegate.database.answer import ANSWER_WITHIN_S
 from tidegate.database.connect import connected
 from tidegate.database.look import look
-from tidegate.errors import WrongSchema
+from tidegate.errors import DatabaseUnreachable, WrongSchema
 from tidegate.project.graph import read_graph
 from tidegate.report.duration import show_duration
 from tidegate.run.signals import noted
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 POLL_S = 0.25
 """Pause between looks at the schema."""
+
+LEAST_S = 2.0
+"""What an answer gets at the end of the time; libpq rounds up to that, too."""
 
 
 def wait_for_database(target: Target, seconds: float, tell: Callable[[str], None]) -> None:
@@ -63,6 +67,21 @@ def wait_for_schema(target: Target, seconds: float, tell: Callable[[str], None])
 
 
 def _look(target: Target, graph: Graph, deadline: float, tell: Callable[[str], None], signals: Signals) -> Judgement:
-    left = max(0.0, deadline - time.monotonic())
-    with connected(target.database, wait_s=left, purpose="wait", tell=tell, check=signals.check) as connection:
-        return look(connection, graph, target.project.version_table)
+    """What is there. A database that hangs is asked again and again on new connections, until the time is over."""
+    while True:
+        left = max(0.0, deadline - time.monotonic())
+        try:
+            with connected(
+                target.database,
+                wait_s=left,
+                purpose="wait",
+                tell=tell,
+                check=signals.check,
+                answer_within_s=max(LEAST_S, min(ANSWER_WITHIN_S, left)),
+            ) as connection:
+                return look(connection, graph, target.project.version_table)
+        except DatabaseUnreachable as exc:
+            if time.monotonic() >= deadline:
+                raise
+            tell(f"waiting: {exc.message}")
+            time.sleep(POLL_S)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 
-from tidegate.database.keepalive import ANSWER_WITHIN_S, bounded
 from tidegate.database.lock import wait_for_fence
 
 TYPE_CHECKING = False
@@ -83,15 +82,12 @@ def _tell_why(account: Account, clearance: Clearance, tell: Callable[[str], None
 
 def _wait(control: Connection, clearance: Clearance, check: Callable[[], None]) -> None:
     """A pause at least; then until nobody is in the way or the time is spent."""
-    with bounded(control, ANSWER_WITHIN_S):
-        wait_for_fence(control)  # what the last attempt left must not be in the way of the next
+    wait_for_fence(control)  # what the last attempt left must not be in the way of the next
     until = time.monotonic() + clearance.patience.pause_s()
     while not clearance.patience.time_is_up:
         check()
-        if time.monotonic() >= until:
-            with bounded(control, ANSWER_WITHIN_S):
-                if clearance.is_clear():
-                    return
+        if time.monotonic() >= until and clearance.is_clear():
+            return
         time.sleep(TICK_S)
 
 

@@ -10,13 +10,14 @@ import time
 
 import psycopg2
 
+from tidegate.database.answer import ANSWER_WITHIN_S, HeldUp
 from tidegate.database.connect import backend_pid, connected, refuse_pooler
 from tidegate.database.keepalive import watch_client
 from tidegate.database.lock import acquire, wait_for_fence
 from tidegate.database.look import look
 from tidegate.database.record import Ending, NewRun, begin_run, finish_run, runs
 from tidegate.database.record_layout import ensure_record
-from tidegate.errors import DatabaseRefused, DatabaseUnreachable
+from tidegate.errors import DatabaseRefused, DatabaseUnreachable, Interrupted
 from tidegate.run import failure
 from tidegate.run.attempts import run_attempts
 from tidegate.run.before import run_before
@@ -31,12 +32,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
+    from tidegate.database.answer import Session
     from tidegate.project.graph import Graph
     from tidegate.report.state import Judgement
     from tidegate.run.request import Request
     from tidegate.run.signals import Signals
+
+
+VERIFY_WAIT_S = 10.0
+"""How long the database may be away when a run has ended: in that time a server restarts."""
+
+HURRIED_S = 2.0
+"""What the server gets for an answer once we were told to stop: `docker stop` kills after ten seconds in all."""
 
 
 class Run:
@@ -46,7 +53,7 @@ class Run:
         self,
         request: Request,
         graph: Graph,
-        control: Connection,
+        control: Session,
         *,
         tell: Callable[[str], None],
         signals: Signals,
@@ -76,7 +83,7 @@ class Run:
         held = acquire(
             self._control,
             wait_s=self._request.lock_wait_s,
-            nothing_left=lambda: self._is_done(self._look()),
+            nothing_left=self._is_nothing_left,
             tell=self._tell,
             check=self._signals.check,
         )
@@ -95,6 +102,7 @@ class Run:
         return self._recorded(run_id, before)
 
     def _recorded(self, run_id: int, before: Judgement) -> Judgement:
+        self._control.check = self._hurry  # type: ignore[method-assign]  # from here on a stop goes in order
         try:
             if self._request.before is not None:
                 self._enter("running the command before the migration")
@@ -117,6 +125,10 @@ class Run:
         self._finish(run_id, outcome="succeeded", error=None)
         return after
 
+    def _hurry(self) -> None:
+        if self._signals.received is not None:
+            self._control.answer_within_s = HURRIED_S
+
     def _attempts(self, run_id: int) -> None:
         previous = [run for run in runs(self._control, 2) if run.id != run_id]
         self._clearance.is_repetition = bool(previous) and previous[0].outcome != "succeeded"
@@ -137,17 +149,30 @@ class Run:
     def _look(self) -> Judgement:
         return look(self._control, self._graph, self._request.project.version_table)
 
+    def _is_nothing_left(self) -> bool:
+        try:
+            return self._is_done(self._look())
+        except HeldUp:  # who migrates now has locked the version table, as some projects' `env.py` does
+            return False
+
     def _is_done(self, now: Judgement) -> bool:
         return is_done(self._request, self._graph, now)
 
     def _verified(self, account: Account) -> Judgement:
         """What a fresh connection sees, once nothing of the worker is left on the server."""
         table = account.version_table or self._request.project.version_table
+        is_hurried = self._signals.received is not None
         try:
-            with connected(self._request.database, wait_s=10, purpose="verify") as fresh:
+            with connected(
+                self._request.database,
+                wait_s=HURRIED_S if is_hurried else VERIFY_WAIT_S,
+                purpose="verify",
+                check=(lambda: None) if is_hurried else self._signals.check,
+                answer_within_s=HURRIED_S if is_hurried else ANSWER_WITHIN_S,
+            ) as fresh:
                 wait_for_fence(fresh)
                 return look(fresh, self._graph, table)
-        except (psycopg2.Error, DatabaseUnreachable, DatabaseRefused) as exc:
+        except (psycopg2.Error, DatabaseUnreachable, DatabaseRefused, Interrupted) as exc:
             self._is_out_of_reach = True
             raise failure.unverified(account, self._request, exc, signum=self._signals.received) from exc
 

@@ -5,6 +5,7 @@ This much every start pays for, so what only a real run needs is loaded behind t
 
 from __future__ import annotations
 
+from tidegate.database.answer import HeldUp
 from tidegate.database.connect import connected
 from tidegate.database.look import look
 from tidegate.project.graph import read_graph
@@ -42,8 +43,11 @@ def migrate(
         with connected(
             request.database, wait_s=request.wait_for_db_s, purpose="control", tell=tell_wait, check=signals.check
         ) as control:
-            state = look(control, graph, request.project.version_table)
-            if not is_done(request, graph, state):
+            try:
+                state = look(control, graph, request.project.version_table)
+            except HeldUp:  # by a run at work that has locked the version table: the lock is what to wait for then
+                state = None
+            if state is None or not is_done(request, graph, state):
                 from tidegate.run.guarded import Run
 
                 state = Run(request, graph, control, tell=tell, signals=signals, enter=enter).execute()

@@ -13,7 +13,6 @@ import psycopg2
 
 from tidegate.database.blockers import blockers_of
 from tidegate.database.connect import fetch_one
-from tidegate.database.keepalive import ANSWER_WITHIN_S, bounded
 from tidegate.database.url import redact
 from tidegate.index.verdict import build_progress
 from tidegate.report.duration import show_duration
@@ -140,12 +139,11 @@ class Supervisor:
                 if self._signals.received is not None:
                     self._stop(process, now)
                 try:
-                    with bounded(self._control, ANSWER_WITHIN_S):
-                        self._attend()
-                        if now - pinged >= PING_EVERY_S:
-                            pinged = now
-                            self._ping()
-                            self._report_statement(now)
+                    self._attend()
+                    if now - pinged >= PING_EVERY_S:
+                        pinged = now
+                        self._ping()
+                        self._report_statement(now)
                 except psycopg2.Error:
                     self.account.lost_control = True
                 if self.account.lost_control or self.account.lost_worker:
@@ -285,8 +283,7 @@ class Supervisor:
             process.kill()
         elif self._backend_pid is not None:
             try:
-                with bounded(self._control, ANSWER_WITHIN_S):
-                    fetch_one(self._control, "SELECT pg_cancel_backend(%s)", (self._backend_pid,))
+                fetch_one(self._control, "SELECT pg_cancel_backend(%s)", (self._backend_pid,))
             except psycopg2.Error:
                 process.kill()
         else:
