@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 from fastapi import FastAPI
 
-from expenses import logs
+from expenses import logs, metrics
 from expenses.accounts.account_api import router as account_api
 from expenses.accounts.api import router as accounts_api
 from expenses.accounts.pages import router as accounts_pages
@@ -82,6 +82,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Crashes)
     site.install(app)
     describe_problems(app)
+    if settings.metrics_token is not None:
+        metrics.install(app, token=settings.metrics_token.get_secret_value())
     app.add_middleware(RequestLog)  # the outermost, so that it sees every answer
     return app
 

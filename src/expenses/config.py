@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from expenses.errors import ConfigurationError
 
-SECRET_VARIABLES = ("DATABASE_URL", "POSTGRES_PASSWORD")
+SECRET_VARIABLES = ("DATABASE_URL", "POSTGRES_PASSWORD", "METRICS_TOKEN")
 """Variables that may be given as `NAME_FILE` instead, the path of a file that holds the value."""
 
 
@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     statement_timeout_s: int = Field(
         default=30, ge=0, description="Longest that one query may take; 0 leaves it to the server, or to a pooler"
     )
+    metrics_token: SecretStr | None = Field(default=None, description="What `/metrics` takes; not served if unset")
     log_format: Literal["json", "console"] = Field(default="json", description="How the log is written")
 
     @classmethod

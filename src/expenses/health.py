@@ -24,7 +24,7 @@ router = APIRouter(tags=["health"])
 RETRY_AFTER_S = 1
 """Seconds until asking again makes sense: the gate looks once a second."""
 
-_ALWAYS_OPEN = frozenset({"/health", "/livez", "/readyz"})
+_ALWAYS_OPEN = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 
 
 class SchemaHealth(BaseModel):

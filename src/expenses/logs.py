@@ -24,8 +24,8 @@ HEADER = "X-Request-ID"
 _SOUND_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
 """What we take over as a request's id; anything else could forge lines of the log."""
 
-_QUIET = frozenset({"/livez", "/readyz", "/health"})
-"""Asked every few seconds by health checks: written down only when the server itself fails."""
+_QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+"""Asked every few seconds by health checks and monitoring: written down only when the server itself fails."""
 
 _log = structlog.get_logger("expenses")
 
