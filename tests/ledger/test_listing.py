@@ -153,8 +153,13 @@ SEARCHES = [
     ("/", ["and/or"]),
     ("nowhere", []),
     ("secret note", ["noted"]),
-    (" ", ["100% Juice", "Corner Bakery", "noted"]),
     ("' OR 1=1 --", []),
+    ("corner -bakery", []),
+    ("secret -corner", ["noted"]),
+    ("note bakery", []),
+    ("noted a", ["noted"]),
+    ('"a secret"', ["noted"]),
+    ("%_\\\\/", []),
 ]
 
 

@@ -4,6 +4,7 @@ Answers are written from the domain's own snapshots, not through the models of `
 against. Without `from __future__ import annotations`: FastAPI reads the annotations.
 """
 
+from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -40,6 +41,9 @@ Limit = Annotated[
     Query(description=f"Rows on one page; {DEFAULT_PAGE_SIZE} if missing"),
 ]
 Cursor = Annotated[str | None, Unsaid, Query(description="`next` of the page before, with the same filter")]
+Text = Annotated[str, Field(max_length=LONGEST_SEARCH)]
+MajorUnits = Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$")]
+_OWN = "in major units of each expense's own currency: 50 is 50.00 EUR, 50 JPY and 50.000 KWD; refunds are negative"
 IfMatch = Annotated[
     str | None, Header(description='The version to change, as `ETag` had it, such as `"3"`; any, if missing')
 ]
@@ -71,10 +75,19 @@ async def list_expenses(
         Query(description="This category and those below it; `none`: without one"),
     ] = None,
     q: Annotated[
-        Annotated[str, Field(max_length=LONGEST_SEARCH)] | None,
+        Text | None,
         Unsaid,
-        Query(description="Text within the merchant or the note, in any case"),
+        Query(
+            description="Words and phrases of merchant, note or tags, and operators: amount>50 cat:food "
+            'from:2026-01 to:2026-03 tag:holiday merchant:"corner bakery" payer:anna is:refund -word',
+            examples=["amount>50 cat:food from:2026-01"],
+        ),
     ] = None,
+    tag: Annotated[Text | None, Unsaid, Query(description="This very tag")] = None,
+    merchant: Annotated[Text | None, Unsaid, Query(description="Text within the merchant, in any case")] = None,
+    payer_id: Annotated[UUID | None, Unsaid, Query(description="Who paid")] = None,
+    smallest: Annotated[MajorUnits | None, Unsaid, Query(alias="min", description=f"Least amount, {_OWN}")] = None,
+    largest: Annotated[MajorUnits | None, Unsaid, Query(alias="max", description=f"Largest amount, {_OWN}")] = None,
 ) -> JSONResponse:
     filters = ExpenseFilter(
         from_day=from_day,
@@ -82,6 +95,11 @@ async def list_expenses(
         category_id=category_id if isinstance(category_id, UUID) else None,
         is_uncategorised=category_id == "none",
         q=q,
+        tag=tag,
+        merchant=merchant,
+        payer_id=payer_id,
+        smallest=None if smallest is None else Decimal(smallest),
+        largest=None if largest is None else Decimal(largest),
     )
     page = await service.list_expenses(
         session,

@@ -23,6 +23,7 @@ from expenses.errors import Invalid
 from expenses.ledger.lines import LONGEST_LINE_NOTE, InvalidLines, Line, check_lines
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from uuid import UUID
 
     from expenses.ledger.lines import WrittenLine
@@ -246,11 +247,25 @@ class ExpenseFilter:
     is_uncategorised: bool = False
     """Only those without a category."""
     q: str | None = None
-    """Part of the merchant or the note, in any case."""
+    """A search (`ledger.search`)."""
+    tag: str | None = None
+    """This very tag."""
+    merchant: str | None = None
+    """Part of the merchant, in any case."""
+    payer_id: UUID | None = None
+    smallest: Decimal | None = None
+    """Least amount in major units, in the digits of each expense's own currency; nothing is converted."""
+    largest: Decimal | None = None
 
     def __post_init__(self) -> None:
-        if self.q:
-            check_text(self.q, field="q", longest=LONGEST_SEARCH, may_be_blank=True)
+        for field in ("q", "tag", "merchant"):
+            check_text(getattr(self, field) or "", field=field, longest=LONGEST_SEARCH, may_be_blank=True)
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it asks for more than days and a category."""
+        more = (self.q and self.q.strip(), self.tag, self.merchant, self.payer_id)
+        return any(more) or self.smallest is not None or self.largest is not None
 
 
 def check_text(text: str, *, field: str, longest: int, may_be_blank: bool = False) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, true, tuple
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from expenses.ledger.categories import Category
+from expenses.ledger.cursor import PageKey
 from expenses.ledger.line_queries import expenses_by_line, line_of, line_values, lines_of, lines_with_expense
 from expenses.ledger.model import Expense
+from expenses.ledger.search_queries import SEARCH_LIMITS, keys_found
 from expenses.ledger.tables import category, expense, expense_line
 from expenses.money import CURRENCIES, Money
 from expenses.workspaces.tables import workspace
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Select
 
     from expenses.db import Session
-    from expenses.ledger.cursor import PageKey
+    from expenses.ledger.criteria import Criteria
     from expenses.ledger.model import ExpenseFilter
+    from expenses.ledger.search_queries import Limits
 
 # Statements of every request are built once: SQLAlchemy's cache then only has to recognise them.
 _EXPENSES = select(expense).where(expense.c.workspace_id == bindparam("workspace_id"))
@@ -41,8 +44,8 @@ async def expenses_on_page(
 ) -> list[Expense]:
     """The newest living expenses that pass the filter and come after a key, one query whatever is asked.
 
-    The cost is that of the rows returned, for a category that of as many rows for each category below it. Except for
-    a search text: rows that do not match are read and dropped, so one that never occurs reads the whole workspace.
+    The cost is that of the rows returned, for a category that of as many rows for each category below it. What else a
+    filter may ask for is a search (`expenses_found`) and not looked at here.
     """
     statement = _filtered(_EXPENSES.where(_LIVING), filters)
     if after is not None:
@@ -53,6 +56,27 @@ async def expenses_on_page(
         statement = statement.add_columns(lines_of(expense)).order_by(*_NEWEST_FIRST)
     rows = await session.execute(statement.limit(limit), {"workspace_id": workspace_id})
     return [_expense(row, row.lines) for row in rows]
+
+
+async def expenses_found(
+    session: Session,
+    *,
+    workspace_id: UUID,
+    criteria: Criteria,
+    after: PageKey | None,
+    limit: int,
+    limits: Limits = SEARCH_LIMITS,
+) -> tuple[list[Expense], PageKey | None]:
+    """The newest living expenses that fit, and the last one looked at if the search ended before the workspace did.
+
+    One query that reads a bounded number of rows (`search_queries`), so there may be fewer than asked for.
+    """
+    keys = keys_found(criteria, after=after, limit=limit, limits=limits).subquery()
+    statement = select(expense, keys.c.is_match, lines_of(expense)).join(keys, expense.c.id == keys.c.id)
+    statement = statement.where(expense.c.workspace_id == bindparam("workspace_id"))
+    rows = (await session.execute(statement.order_by(*_NEWEST_FIRST), {"workspace_id": workspace_id})).all()
+    last = next((PageKey(row.spent_on, row.id) for row in rows if not row.is_match), None)
+    return [_expense(row, row.lines) for row in rows if row.is_match], last
 
 
 async def expense_with_id(
@@ -138,9 +162,6 @@ def _filtered(statement: Select[Any], filters: ExpenseFilter) -> Select[Any]:
         statement = statement.where(expense.c.spent_on >= filters.from_day)
     if filters.to_day is not None:
         statement = statement.where(expense.c.spent_on <= filters.to_day)
-    if filters.q:
-        has_text = expense.c.merchant.icontains(filters.q, autoescape=True)
-        statement = statement.where(has_text | expense.c.note.icontains(filters.q, autoescape=True))
     return statement
 
 

@@ -1,7 +1,7 @@
 """Recording, finding and changing expenses: who may, what must hold, and one transaction for each request that writes.
 
-Who may what is in `workspaces.rights`. Categories are in `ledger.category_service` and appear here too, so that pages
-and API need one module.
+Who may what is in `workspaces.rights`. Categories are in `ledger.category_service`, lists and searches in
+`ledger.listing_service`; they appear here too, so that pages and API need one module.
 """
 
 from __future__ import annotations
@@ -15,11 +15,8 @@ from expenses.errors import NotFound, PreconditionFailed
 from expenses.ids import uuid7
 from expenses.ledger import queries
 from expenses.ledger.category_service import add_category, archive_category, change_category, list_categories
-from expenses.ledger.cursor import PageKey
+from expenses.ledger.listing_service import list_expenses
 from expenses.ledger.model import (
-    DEFAULT_PAGE_SIZE,
-    ExpenseFilter,
-    Page,
     marked,
     recorded,
     rewritten,
@@ -50,37 +47,6 @@ __all__ = [
     "list_expenses",
     "restore_expense",
 ]
-
-EVERYTHING = ExpenseFilter()
-"""The filter that lets all expenses pass."""
-
-
-async def list_expenses(
-    session: Session,
-    *,
-    actor: Actor,
-    workspace_id: UUID,
-    filters: ExpenseFilter = EVERYTHING,
-    limit: int = DEFAULT_PAGE_SIZE,
-    cursor: str | None = None,
-) -> Page[Expense]:
-    """One page of the expenses that pass the filter, newest day first.
-
-    Expenses that are recorded while somebody turns pages neither repeat a row nor hide one.
-
-    Raises:
-        NotFound: The actor does not belong to the workspace.
-        InvalidCursor: The cursor is not one of this workspace with this filter.
-    """
-    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
-    scope = f"{workspace_id} {filters!r}"
-    after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
-    found = await queries.expenses_on_page(
-        session, workspace_id=workspace_id, filters=filters, after=after, limit=limit + 1
-    )
-    items = found[:limit]
-    has_more = len(found) > limit
-    return Page(items, PageKey(items[-1].spent_on, items[-1].id).cursor(scope=scope) if has_more else None)
 
 
 async def get_expense(session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID) -> Expense:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import (
     CHAR,
     BigInteger,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
+    Function,
     Index,
     Integer,
     SmallInteger,
@@ -24,6 +27,9 @@ from expenses.accounts.tables import user_account
 from expenses.db import metadata
 from expenses.payments.tables import payment_account
 from expenses.workspaces.tables import workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy import FromClause
 
 currency = Table(
     "currency",
@@ -139,4 +145,32 @@ Index(
     expense_line.c.category_id,
     expense_line.c.spent_on.desc(),
     expense_line.c.expense_id.desc(),
+)
+
+
+def expense_text(row: FromClause) -> Function[str]:
+    """Merchant, note and tags of a row, each on a line of its own: what a search looks through.
+
+    A function of the database, since an index takes none of PostgreSQL's own for the text of an array.
+    """
+    return Function("expense_text", row.c.merchant, row.c.note, row.c.tags, type_=Text())
+
+
+Index(
+    "expense_search_idx",
+    expense.c.workspace_id,
+    expense.c.payer_id,
+    expense.c.tags,
+    expense_text(expense).label("words"),
+    postgresql_using="gin",
+    postgresql_ops={"words": "gin_trgm_ops"},
+    postgresql_with={"gin_pending_list_limit": 1024},
+    postgresql_where=_alive,
+)
+Index(
+    "expense_amount_idx",
+    expense.c.workspace_id,
+    expense.c.currency,
+    expense.c.amount_minor,
+    postgresql_where=_alive,
 )

@@ -1,0 +1,86 @@
+"""Lists of expenses, filtered and searched; part of `ledger.service`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from expenses.ledger import queries
+from expenses.ledger.criteria import Names, criteria_of
+from expenses.ledger.cursor import PageKey
+from expenses.ledger.model import DEFAULT_PAGE_SIZE, ExpenseFilter, Page
+from expenses.ledger.search import parse
+from expenses.workspaces.member_queries import members_of
+from expenses.workspaces.rights import Action, authorize
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from expenses.accounts.model import Actor
+    from expenses.db import Session
+    from expenses.ledger.criteria import Criteria
+    from expenses.ledger.model import Expense
+
+EVERYTHING = ExpenseFilter()
+"""The filter that lets all expenses pass."""
+
+
+async def list_expenses(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    filters: ExpenseFilter = EVERYTHING,
+    limit: int = DEFAULT_PAGE_SIZE,
+    cursor: str | None = None,
+) -> Page[Expense]:
+    """One page of the expenses that pass the filter, newest day first.
+
+    Expenses that are recorded while somebody turns pages neither repeat a row nor hide one. The page of a search may
+    be short, even empty, and have a following one: how far a search looks in one go is bounded.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+        InvalidCursor: The cursor is not one of this workspace with this filter.
+        InvalidSearch: The search text makes no sense, or names what is not in this workspace.
+    """
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    scope = f"{workspace_id} {filters!r}"
+    after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
+    found, last = await _found(
+        session, actor=actor, workspace_id=workspace_id, filters=filters, after=after, limit=limit + 1
+    )
+    items = found[:limit]
+    if len(found) > limit:
+        last = PageKey(items[-1].spent_on, items[-1].id)
+    return Page(items, last.cursor(scope=scope) if last else None)
+
+
+async def _found(
+    session: Session, *, actor: Actor, workspace_id: UUID, filters: ExpenseFilter, after: PageKey | None, limit: int
+) -> tuple[list[Expense], PageKey | None]:
+    """The expenses, and how far a search looked if it ended before the workspace did."""
+    criteria: Criteria | None = None
+    if filters.is_search:
+        criteria = await _criteria(session, actor=actor, workspace_id=workspace_id, filters=filters)
+        simple = criteria.as_filter()
+        filters, criteria = (filters, criteria) if simple is None else (simple, None)
+    if criteria is None:
+        found = await queries.expenses_on_page(
+            session, workspace_id=workspace_id, filters=filters, after=after, limit=limit
+        )
+        return found, None
+    return await queries.expenses_found(session, workspace_id=workspace_id, criteria=criteria, after=after, limit=limit)
+
+
+async def _criteria(session: Session, *, actor: Actor, workspace_id: UUID, filters: ExpenseFilter) -> Criteria:
+    """What a filter asks for. Names are looked up only where it has some."""
+    terms = parse(filters.q or "")
+    fields = {term.field for term in terms}
+    names = Names(
+        categories=tuple(await queries.categories_of(session, workspace_id=workspace_id))
+        if "cat" in fields or filters.category_id
+        else (),
+        members=tuple(await members_of(session, workspace_id=workspace_id)) if "payer" in fields else (),
+        own_id=actor.user_id,
+    )
+    return criteria_of(filters, terms, names)
