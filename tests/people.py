@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from expenses.accounts import passwords
 from expenses.accounts import queries as accounts
 from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, NewToken, User
-from expenses.accounts.passwords import HASHER
 from expenses.accounts.tokens import new_api_token, token_hash
 from expenses.db import transaction
 from expenses.ids import uuid7
@@ -19,6 +19,7 @@ from expenses.workspaces.model import Workspace
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from pwdlib import PasswordHash
 
     from expenses.workspaces.model import Role
 
@@ -76,7 +77,7 @@ class People:
         home = Workspace(uuid7(now), "Home", "household", "EUR", "UTC", now)
         new = NewToken(new_api_token(), ALL_SCOPES, now + timedelta(days=30))
         async with self._app.state.engine.connect() as session, transaction(session):
-            assert await accounts.insert_user(session, candidate=Candidate(user, _password_hash()))
+            assert await accounts.insert_user(session, candidate=Candidate(user, _password_hash(passwords.HASHER)))
             await workspaces.insert_workspace(session, new=home)
             await workspaces.insert_membership(session, workspace_id=home.id, user_id=user.id, role="owner", now=now)
             await accounts.insert_token(
@@ -99,5 +100,5 @@ class People:
 
 
 @functools.cache
-def _password_hash() -> str:
-    return HASHER.hash(PASSWORD)
+def _password_hash(hasher: PasswordHash) -> str:
+    return hasher.hash(PASSWORD)

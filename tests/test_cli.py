@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
+from tests.accounts.factor import set_up
 from tests.people import PASSWORD
 from tools.postgres import free_port
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
+    from tests.people import Clock, Person
     from tools.postgres import Cluster
 
 
@@ -168,6 +170,40 @@ async def test_the_sample_is_loaded_once_into_an_account_that_can_sign_in(
     email, _, password = rest.partition(" with the password ")
     form = {"username": email, "password": password}
     assert (await client.post("/api/v1/auth/token", data=form)).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_an_operator_lets_somebody_in_who_has_lost_password_and_phone(
+    database: str, client: httpx.AsyncClient, anna: Person, clock: Clock
+) -> None:
+    phone = await set_up(client, anna, clock)
+    done = expenses(
+        "reset-password", "Anna@example.org", "--password-stdin", "--yes", url=database, stdin="a new one, long\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "anna@example.org has the new password; all sessions and API tokens of theirs have ended.\n"
+    assert (await client.get("/api/v1/me", headers=anna.headers)).status_code == 401
+    form = {"username": "anna@example.org", "password": "a new one, long"}
+    assert (await client.post("/api/v1/auth/token", data=form)).json()["code"] == "second_factor_required"
+    done = expenses("reset-second-factor", "anna@example.org", "--yes", url=database)
+    assert (done.returncode, done.stdout) == (0, "The second factor of anna@example.org is off.\n")
+    token = (await client.post("/api/v1/auth/token", data=form)).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    listed = (await client.get("/api/v1/me/events", headers=headers)).json()["items"]
+    assert {"password_reset", "second_factor_reset"} <= {event["kind"] for event in listed}
+    assert phone.recovery_codes
+    again = expenses("reset-second-factor", "anna@example.org", "--yes", url=database)
+    assert again.stdout == "anna@example.org has no second factor; nothing to do.\n"
+
+
+@pytest.mark.parametrize("command", [("reset-second-factor",), ("reset-password", "--password-stdin")])
+def test_a_reset_asks_first_and_names_who_is_not_there(database: str, command: tuple[str, ...]) -> None:
+    unasked = expenses(*command, "nobody@example.org", url=database, stdin=PASSWORD)
+    assert unasked.returncode == 64
+    assert unasked.stderr.startswith("error: there is no terminal to ask whether you mean it\n\nhint: ")
+    nobody = expenses(*command, "nobody@example.org", "--yes", url=database, stdin=PASSWORD)
+    assert nobody.returncode == 1
+    assert nobody.stderr.startswith("error: there is no account with this e-mail address\n\nhint: ")
 
 
 def test_the_sample_needs_tables(cluster: Cluster) -> None:

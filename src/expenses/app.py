@@ -13,6 +13,7 @@ from expenses import logs, metrics
 from expenses.accounts.account_api import router as account_api
 from expenses.accounts.api import router as accounts_api
 from expenses.accounts.pages import router as accounts_pages
+from expenses.accounts.security_api import router as security_api
 from expenses.config import Settings
 from expenses.db import create_engine
 from expenses.error_codes import router as error_codes
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(error_codes)
     app.include_router(accounts_api)
     app.include_router(account_api)
+    app.include_router(security_api)
     app.include_router(workspaces_api)
     app.include_router(members_api)
     app.include_router(invitations_api)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from expenses.accounts.commands import read_password, reset_password, reset_second_factor
 from expenses.console import REFUSED, USAGE, CommandFailed, as_clause, connected, operator_settings
 from expenses.history.commands import verify
 
@@ -25,6 +26,8 @@ def cli() -> None:
 
 
 cli.add_command(verify)
+cli.add_command(reset_password)
+cli.add_command(reset_second_factor)
 
 
 @cli.command("create-user")
@@ -46,7 +49,7 @@ def create_user(email: str, password_stdin: bool, password_file: Path | None, na
     import asyncio  # noqa: PLC0415 - `--help` does not wait for it
 
     settings = operator_settings()
-    password = _password(from_stdin=password_stdin, file=password_file)
+    password = read_password(from_stdin=password_stdin, file=password_file)
     made = asyncio.run(_sign_up(settings, email=email, password=password, name=name, workspace=workspace))
     click.echo(f"Created the account {made} with the workspace {workspace.strip()}.")
 
@@ -88,27 +91,6 @@ def main() -> None:
 def _report(failed: CommandFailed) -> int:
     click.echo(f"error: {failed.what}\n\nhint: {failed.hint}", err=True)
     return failed.exit_code
-
-
-def _password(*, from_stdin: bool, file: Path | None) -> str:
-    if from_stdin and file:
-        raise CommandFailed("both `--password-stdin` and `--password-file` are given", "keep one of them", USAGE)
-    try:
-        if file:
-            return _first_line(file.read_text(encoding="utf-8"))
-        if from_stdin:
-            return _first_line(sys.stdin.read())
-    except (OSError, UnicodeDecodeError) as exc:
-        raise CommandFailed("the password cannot be read", "write it as text in UTF-8", USAGE) from exc
-    if not sys.stdin.isatty():
-        hint = "pass it with `--password-stdin` or `--password-file`, or run this on a terminal (`docker … -it`)"
-        raise CommandFailed("there is no password and no terminal to ask for one", hint, USAGE)
-    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return answer
-
-
-def _first_line(text: str) -> str:
-    return text.split("\n", 1)[0].rstrip("\r")
 
 
 async def _sign_up(settings: Settings, *, email: str, password: str, name: str | None, workspace: str) -> str:

@@ -19,7 +19,14 @@ pytestmark = pytest.mark.anyio
 
 NEEDED = {
     "GET /api/v1/me": "read",
+    "PATCH /api/v1/me": "admin",
     "GET /api/v1/me/events": "read",
+    "POST /api/v1/me/password": "admin",
+    "GET /api/v1/me/second-factor": "read",
+    "POST /api/v1/me/second-factor": "admin",
+    "POST /api/v1/me/second-factor/disable": "admin",
+    "POST /api/v1/me/second-factor/enable": "admin",
+    "POST /api/v1/me/second-factor/recovery-codes": "admin",
     "GET /api/v1/me/sessions": "read",
     "DELETE /api/v1/me/sessions": "admin",
     "DELETE /api/v1/me/sessions/{session_id}": "admin",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from expenses.accounts.model import NewSession
     from expenses.db import Session
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cheap_passwords")]
 
 SESSIONS = "/api/v1/me/sessions"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from expenses.db import Session
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cheap_passwords")]
 
 TOKENS = "/api/v1/me/tokens"
 

@@ -5,7 +5,7 @@ What somebody who is signed in does with the account: `account_api`.
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel
 
@@ -17,6 +17,11 @@ from expenses.openapi import problems
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 _DEFAULT_TOKEN_NAME = "API"  # noqa: S105 - a label that its owner sees in the list of tokens
+
+_CODE = (
+    "Code of the authenticator app, or a recovery code, of accounts that have a second factor. Without it they answer "
+    "401 `second_factor_required`; ask for the code then, and send the whole form again."
+)
 
 
 class IssuedToken(BaseModel):
@@ -35,6 +40,8 @@ async def issue_token(
     response: Response,
     session: SessionDep,
     now: Now,
+    *,
+    code: Annotated[str | None, Form(description=_CODE)] = None,
 ) -> IssuedToken:
     new = await service.issue_token(
         session,
@@ -43,6 +50,7 @@ async def issue_token(
         client_address=client_address(request),
         name=form.client_id or _DEFAULT_TOKEN_NAME,
         scopes=form.scopes,
+        code=code,
         now=now,
     )
     response.headers["Cache-Control"] = "no-store"

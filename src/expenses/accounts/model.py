@@ -15,6 +15,8 @@ ServiceError
 ├── TooManyRequests
 │   └── TooManyAttempts
 └── Busy                      503: passwords are hashed a few at a time
+
+Those about proving once more who one is stand in `factors`.
 """
 
 from __future__ import annotations
@@ -108,6 +110,7 @@ class ScopeExceeded(Forbidden):
     """A token can only make tokens that may do less than itself; sign in with the password for one that may do more."""
 
     code = "scope_exceeded"
+    remedy = "Ask for fewer scopes, or sign in with the password."
 
 
 class WrongCSRFToken(Forbidden):
@@ -120,6 +123,7 @@ class TooManyTokens(Conflict):
     """You have as many API tokens as one can have; revoke one that is no longer used."""
 
     code = "too_many_tokens"
+    remedy = "Revoke a token that is no longer used: `DELETE /api/v1/me/tokens/{token_id}`."
 
 
 class TooManyAttempts(TooManyRequests):
@@ -257,16 +261,17 @@ def parse_name(text: str, *, field: str) -> str:
     return name
 
 
-def check_password(password: str) -> None:
+def check_password(password: str, *, field: str = "password") -> None:
     """Refuse a password that is too short to be safe or too long to be one.
 
     Raises:
-        Invalid: Fewer than `PASSWORD_MIN_LENGTH` characters, more than `PASSWORD_MAX_BYTES` bytes, or no text.
+        Invalid: Fewer than `PASSWORD_MIN_LENGTH` characters, more than `PASSWORD_MAX_BYTES` bytes, or no
+            text; carries `field`.
     """
     if len(password) < PASSWORD_MIN_LENGTH:
-        raise Invalid(f"The password must have at least {PASSWORD_MIN_LENGTH} characters.", field="password")
+        raise Invalid(f"The password must have at least {PASSWORD_MIN_LENGTH} characters.", field=field)
     if not is_possible_password(password):
-        raise Invalid(f"The password must be text of at most {PASSWORD_MAX_BYTES} bytes in UTF-8.", field="password")
+        raise Invalid(f"The password must be text of at most {PASSWORD_MAX_BYTES} bytes in UTF-8.", field=field)
 
 
 def is_possible_password(text: str) -> bool:

@@ -15,7 +15,9 @@ from expenses.accounts.auth import (
     session_cookie,
     set_session_cookie,
 )
+from expenses.accounts.factors import SecondFactorRequired, SignInExpired
 from expenses.accounts.forms import AnyFields
+from expenses.accounts.model import NewSession
 from expenses.db import Session
 from expenses.errors import ServiceError
 from expenses.http import Now, SessionDep
@@ -38,8 +40,30 @@ async def sign_in(request: Request, session: SessionDep, now: Now, fields: AnyFi
     target = fields.get("next", "/")
     try:
         return await signed_in(request, session, fields=fields, target=target, now=now)
+    except SecondFactorRequired as asked:
+        return _code_form(request, {"next": target, "step": asked.step_token or ""})
     except ServiceError as error:
         return _form(request, fields, error=error)
+
+
+@router.get("/sign-in/code")
+async def no_code_page() -> Response:
+    return see_other("/sign-in")  # the form for the code is an answer to the password; by itself it is nothing
+
+
+@router.post("/sign-in/code")
+async def finish_sign_in(request: Request, session: SessionDep, now: Now, fields: AnyFields) -> Response:
+    check_form_token(request, fields)
+    code = fields.get("code", "").strip() or fields.get("recovery_code", "")
+    try:
+        new = await service.finish_sign_in(
+            session, step_token=fields.get("step", ""), code=code, device=client_device(request), now=now
+        )
+    except SignInExpired as error:
+        return _form(request, {"next": fields.get("next", "/")}, error=error)
+    except ServiceError as error:
+        return _code_form(request, fields, error=error)
+    return _with_session(request, new, target=fields.get("next", "/"), now=now)
 
 
 @router.post("/sign-out")
@@ -70,21 +94,36 @@ async def signed_in(
         device=client_device(request),
         now=now,
     )
+    return _with_session(request, new, target=target, now=now)
+
+
+def _with_session(request: Request, new: NewSession, *, target: str, now: datetime) -> Response:
     response = see_other(target if is_own_path(target) else "/")
     set_session_cookie(request, response, new=new, now=now)
     return response
 
 
 def _form(request: Request, fields: dict[str, str], *, error: ServiceError | None = None) -> Response:
+    form = {"email": fields.get("email", "")}
+    return _page(request, "accounts/sign_in.html", error, form=form, next=fields.get("next", "/"))
+
+
+def _code_form(request: Request, fields: dict[str, str], *, error: ServiceError | None = None) -> Response:
+    """Asks for the code; the form carries the proof that the password was right, so nothing else has to keep it."""
+    return _page(
+        request, "accounts/sign_in_code.html", error, step=fields.get("step", ""), next=fields.get("next", "/")
+    )
+
+
+def _page(request: Request, template: str, error: ServiceError | None, **context: object) -> Response:
     token = form_token(request)
     response = page(
         request,
-        "accounts/sign_in.html",
+        template,
         status=error.status if error else 200,
         errors={error.field or "form": error.detail} if error else {},
-        form={"email": fields.get("email", "")},
-        next=fields.get("next", "/"),
         csrf_token=token,
+        **context,
     )
     if error and error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)

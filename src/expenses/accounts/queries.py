@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, User
 from expenses.accounts.tables import api_token, second_factor, sign_in_step, user_account, web_session
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from expenses.accounts.model import NewSession, NewToken
     from expenses.db import Session
+
+_UNIQUE_VIOLATION = "23505"
 
 # Statements of every request are built once: SQLAlchemy's cache then only has to recognise them.
 _HOLDER_OF_TOKEN = (
@@ -102,6 +105,26 @@ async def store_password_hash(session: Session, *, user_id: UUID, password_hash:
     """Replace an account's password hash."""
     statement = update(user_account).where(user_account.c.id == user_id)
     await session.execute(statement.values(password_hash=password_hash))
+
+
+async def replace_password_hash(session: Session, *, user_id: UUID, old_hash: str, new_hash: str) -> bool:
+    """Replace an account's password hash; False, and nothing done, when it is no longer the old one."""
+    its = user_account.c
+    statement = update(user_account).where(its.id == user_id, its.password_hash == old_hash)
+    return (await session.execute(statement.values(password_hash=new_hash).returning(its.id))).first() is not None
+
+
+async def update_user(session: Session, *, user_id: UUID, display_name: str, email: str) -> User | None:
+    """Change an account's name and address; nothing when the address is taken, which ends the transaction."""
+    its = user_account.c
+    statement = update(user_account).where(its.id == user_id).values(display_name=display_name, email=email)
+    try:
+        row = (await session.execute(statement.returning(its.id, its.created_at))).one()
+    except IntegrityError as exc:
+        if getattr(exc.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+            raise
+        return None
+    return User(id=row.id, email=email, display_name=display_name, created_at=row.created_at)
 
 
 async def insert_token(

@@ -5,39 +5,39 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from expenses.accounts import event_queries, queries, throttle
+from expenses.accounts import event_queries, factor_queries, proof, queries
 from expenses.accounts.devices import UNKNOWN
+from expenses.accounts.factors import SecondFactorRequired, SignInExpired, WrongCode, WrongSecondFactor
 from expenses.accounts.model import (
-    EMAIL_MAX_LENGTH,
     NAME_MAX_LENGTH,
     Actor,
     Candidate,
-    Credentials,
     EmailTaken,
     NewSession,
     NewToken,
     User,
-    WrongCredentials,
     check_password,
-    is_possible_password,
     parse_email,
     parse_name,
 )
-from expenses.accounts.passwords import hash_password, verify_password
+from expenses.accounts.passwords import hash_password
 from expenses.accounts.token_service import TOKEN_LIFETIME, parse_scopes
 from expenses.accounts.tokens import new_api_token, new_session_token, token_hash
 from expenses.db import transaction
-from expenses.errors import Invalid
 from expenses.ids import uuid7
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
+    from uuid import UUID
 
     from expenses.db import Session
 
 SESSION_LIFETIME = timedelta(days=30)
 """How long a browser stays signed in; counted from the sign-in, not from the last visit."""
+
+STEP_LIFETIME = timedelta(minutes=10)
+"""Time to find the phone, between the password and the code."""
 
 NOTE_USE_EVERY = timedelta(minutes=1)
 """How exact a token's time of last use is: one write a minute, however many requests."""
@@ -94,24 +94,44 @@ async def sign_in(
     `device` is what its owner will recognise the browser by (`accounts.devices`).
 
     Raises:
-        WrongCredentials: No such account, wrong password, or disabled; which of them, neither words nor time tell.
-        TooManyAttempts: For this account or from this address.
-        Busy: Too many passwords are being checked.
+        SecondFactorRequired: The account wants a code too; carries what `finish_sign_in` asks for with it.
+        WrongCredentials, TooManyAttempts, Busy: As `proof.verified_account`.
     """
-    user, better_hash = await _verified(session, email, password, client_address, now)
+    found, better_hash = await proof.verified_account(
+        session, email=email, password=password, client_address=client_address, now=now
+    )
     new = NewSession(new_session_token(), new_session_token(), expires_at=now + SESSION_LIFETIME)
     async with transaction(session):
-        await _welcome(session, user, better_hash, client_address, now)
-        await queries.insert_session(
-            session,
-            session_id=uuid7(now),
-            user_id=user.id,
-            token_hash=token_hash(new.token),
-            new=new,
-            device=device,
-            now=now,
+        await proof.welcome(session, user=found.user, better_hash=better_hash, client_address=client_address, now=now)
+        if not found.has_second_factor:
+            await _open_session(session, found.user.id, new, device, now)
+            return new
+        step_token = new_session_token()
+        await factor_queries.insert_step(
+            session, token_hash=token_hash(step_token), user_id=found.user.id, expires_at=now + STEP_LIFETIME
         )
-        await event_queries.insert_event(session, user_id=user.id, kind="signed_in", detail=device, now=now)
+    raise SecondFactorRequired(step_token)
+
+
+async def finish_sign_in(
+    session: Session, *, step_token: str, code: str, now: datetime, device: str = UNKNOWN
+) -> NewSession:
+    """The session of somebody whose password `sign_in` has seen, and who now says the code, committed.
+
+    Raises:
+        SignInExpired: The password was said too long ago, or changed since.
+        WrongSecondFactor: The code is wrong or was used before. The next one may be tried with the same `step_token`.
+        TooManyAttempts: For this account.
+    """
+    user_id = await factor_queries.holder_of_step(session, token_hash=token_hash(step_token), now=now)
+    if user_id is None:
+        raise SignInExpired
+    await _prove_second_factor(session, user_id, code, now)
+    new = NewSession(new_session_token(), new_session_token(), expires_at=now + SESSION_LIFETIME)
+    async with transaction(session):
+        if not await factor_queries.delete_step(session, token_hash=token_hash(step_token)):
+            raise SignInExpired
+        await _open_session(session, user_id, new, device, now)
     return new
 
 
@@ -124,18 +144,28 @@ async def issue_token(
     name: str,
     now: datetime,
     scopes: Collection[str] = (),
+    code: str | None = None,
 ) -> NewToken:
-    """An API token for whoever knows the password, committed.
+    """An API token for whoever knows the password, and the code if the account wants one, committed.
 
     Raises:
         Invalid: The token's name cannot be used, or a scope is unknown.
-        WrongCredentials, TooManyAttempts, Busy: As `sign_in`.
+        SecondFactorRequired: The password is right, and a `code` is needed too.
+        WrongSecondFactor: The code is wrong or was used before.
+        WrongCredentials, TooManyAttempts, Busy: As `proof.verified_account`.
     """
     name, granted = parse_name(name, field="client_id"), parse_scopes(scopes)
-    user, better_hash = await _verified(session, email, password, client_address, now)
+    found, better_hash = await proof.verified_account(
+        session, email=email, password=password, client_address=client_address, now=now
+    )
+    user = found.user
+    if found.has_second_factor:
+        if not code:
+            raise SecondFactorRequired
+        await _prove_second_factor(session, user.id, code, now)
     new = NewToken(new_api_token(), granted, expires_at=now + TOKEN_LIFETIME)
     async with transaction(session):
-        await _welcome(session, user, better_hash, client_address, now)
+        await proof.welcome(session, user=user, better_hash=better_hash, client_address=client_address, now=now)
         await queries.insert_token(
             session, token_id=uuid7(now), user_id=user.id, name=name, token_hash=token_hash(new.token), new=new, now=now
         )
@@ -173,40 +203,21 @@ async def sign_out(session: Session, *, token: str, now: datetime) -> None:
     await queries.revoke_session(session, token_hash=token_hash(token), now=now)
 
 
-async def _verified(
-    session: Session, email: str, password: str, client_address: str | None, now: datetime
-) -> tuple[User, str | None]:
-    network, name = throttle.network_of(client_address), _throttled_name(email)
-    await throttle.count_attempt(session, limit=throttle.ADDRESS, subject=network, now=now)
-    await throttle.count_attempt(session, limit=throttle.ACCOUNT, subject=name, now=now)
-    if not is_possible_password(password):  # true of no account, so saying so at once tells nothing
-        raise WrongCredentials
-    found = await _credentials(session, email)
-    matches, better_hash = await verify_password(password, found.password_hash if found else None)
-    if found is None or not matches or found.is_disabled:
-        raise WrongCredentials
-    return found.user, better_hash
-
-
-async def _credentials(session: Session, email: str) -> Credentials | None:
+async def _prove_second_factor(session: Session, user_id: UUID, code: str, now: datetime) -> None:
     try:
-        address = parse_email(email)
-    except Invalid:
-        return None
-    return await queries.credentials_of(session, email=address)
+        await proof.prove_code(session, user_id=user_id, code=code, now=now)
+    except WrongCode as exc:
+        raise WrongSecondFactor(field="code") from exc
 
 
-async def _welcome(
-    session: Session, user: User, better_hash: str | None, client_address: str | None, now: datetime
-) -> None:
-    network = throttle.network_of(client_address)
-    await throttle.forgive_attempt(session, limit=throttle.ADDRESS, subject=network)
-    await throttle.forgive_all(session, limit=throttle.ACCOUNT, subject=_throttled_name(user.email), now=now)
-    await queries.forget_expired(session, user_id=user.id, now=now)
-    await event_queries.forget_old_events(session, user_id=user.id)
-    if better_hash is not None:
-        await queries.store_password_hash(session, user_id=user.id, password_hash=better_hash)
-
-
-def _throttled_name(email: str) -> str:
-    return email.strip().lower()[:EMAIL_MAX_LENGTH]
+async def _open_session(session: Session, user_id: UUID, new: NewSession, device: str, now: datetime) -> None:
+    await queries.insert_session(
+        session,
+        session_id=uuid7(now),
+        user_id=user_id,
+        token_hash=token_hash(new.token),
+        new=new,
+        device=device,
+        now=now,
+    )
+    await event_queries.insert_event(session, user_id=user_id, kind="signed_in", detail=device, now=now)

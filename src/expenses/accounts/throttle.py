@@ -44,6 +44,12 @@ ADDRESS = Limit("address", burst=50, per_drop=timedelta(seconds=15))
 REGISTRATION = Limit("registration", burst=50, per_drop=timedelta(minutes=1))
 """Registrations from one address, each of which tells whether an e-mail address is taken and costs one hash."""
 
+SECOND_FACTOR = Limit("second factor", burst=5, per_drop=timedelta(minutes=5))
+"""Wrong codes for one account by people who know its password: 293 a day, of which one in 1,100 finds a right one."""
+
+NEW_EMAIL = Limit("new e-mail", burst=10, per_drop=timedelta(minutes=10))
+"""New addresses for one account, each of which tells whether somebody has it."""
+
 _FORGOTTEN_AT_ONCE = 1000
 
 
