@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from application import holding
+from application import columns, holding
 from projects import until
 
 import tidegate
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tidegate.worker.dialogue import Answer
 
 SLEEP = 'op.execute("CREATE TABLE t_a (id int)"); op.execute("SELECT pg_sleep(60)")'
+IN_BLOCK = "with op.get_context().autocommit_block(): op.execute('{}')"
 CONTROL = "application_name LIKE 'tidegate control%%' AND datname = current_database()"
 
 
@@ -130,20 +131,93 @@ def test_a_long_statement_is_told_again_and_again_with_whom_it_waits_for(
     assert all(line.endswith(" s: LOCK TABLE account") for line in again)
 
 
-def test_an_index_is_told_at_each_phase_of_its_build(accounts: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervise, "PING_EVERY_S", 0.1)
-    accounts.add(
-        "a", "with op.get_context().autocommit_block(): op.execute('CREATE INDEX CONCURRENTLY i ON account (n)')"
-    )
+def test_an_index_is_told_at_each_phase_of_its_build_and_again_after_a_while(
+    accounts: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(supervise, "REPORT_EVERY_S", 0.5)
+    accounts.add("a", IN_BLOCK.format("CREATE INDEX CONCURRENTLY i ON account (n)"))
     told: list[str] = []
     with holding(accounts, "INSERT INTO account VALUES (3)") as pid:
 
         def tell(line: str) -> None:
             told.append(line)
-            if line.startswith("    building for "):
+            if sum("waiting for writers" in line for line in told) == 2:
                 accounts.query("SELECT pg_terminate_backend(%s)", pid)
 
         upgrade(accounts, tell)
-    (line,) = (line for line in told if line.startswith("    building for "))
-    assert "waiting for writers before the build" in line
-    assert f"pid {pid} (`report`" in line
+    lines = [line for line in told if line.startswith("    building for ") and "waiting for writers" in line]
+    assert len(lines) == 2, "not at every look"
+    assert all(f"pid {pid} (`report`" in line for line in lines)
+
+
+def test_what_runs_alone_and_has_no_progress_is_told_as_others_are(
+    accounts: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(supervise, "REPORT_EVERY_S", 0.3)
+    accounts.query("CREATE INDEX i ON account (n)")
+    accounts.add("a", IN_BLOCK.format("DROP INDEX CONCURRENTLY i"))
+    told: list[str] = []
+    with holding(accounts) as pid:
+
+        def tell(line: str) -> None:
+            told.append(line)
+            if "waits for" in line:
+                accounts.query("SELECT pg_terminate_backend(%s)", pid)
+
+        upgrade(accounts, tell)
+    assert any(line.endswith(" s: DROP INDEX CONCURRENTLY i") for line in told)
+    assert any(line.startswith(f"      waits for pid {pid} (`report`") for line in told)
+
+
+def test_a_worker_that_is_not_connected_yet_is_stopped_without_a_question(project: Project) -> None:
+    project.write_env(top="import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)")
+    project.add("a", SLEEP)
+    began = time.monotonic()
+    with pytest.raises(tidegate.Interrupted, match="stopped by SIGTERM"):
+        upgrade(project)
+    assert time.monotonic() - began < 30
+    assert_nothing_is_left(project)
+
+
+def test_what_a_failed_run_committed_is_left_out_and_told(accounts: Project) -> None:
+    accounts.add("a", IN_BLOCK.format("INSERT INTO payment VALUES (1)") + '; op.execute("SELECT * FROM missing")')
+    with pytest.raises(tidegate.MigrationFailed, match="missing"):
+        upgrade(accounts)
+    assert accounts.query("SELECT id FROM payment") == [(1,)]
+    accounts.query("CREATE TABLE missing ()")
+    told: list[str] = []
+    upgrade(accounts, told.append)
+    assert "    1 of its statements were committed before and are left out" in told
+    assert accounts.query("SELECT id FROM payment") == [(1,)]
+
+
+def test_a_run_that_waits_for_others_is_told_no_and_ends_when_it_is_stopped(accounts: Project) -> None:
+    accounts.add("a", 'op.execute("ALTER TABLE account ADD COLUMN x int")')
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if "in the way:" in line:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with holding(accounts):
+        time.sleep(0.15)
+        with pytest.raises(tidegate.Interrupted, match="stopped by SIGTERM"):
+            upgrade(accounts, tell)
+    assert told[-1] == "stopping: cancelling the statement on the server"
+    assert "x" not in columns(accounts)
+
+
+def test_a_statement_that_shrugs_off_being_cancelled_is_ended_with_its_worker(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "STOP_TIMEOUT_S", 0.5)
+    loop = "LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP"
+    project.add("a", f'op.execute("CREATE TABLE t_a (id int)"); op.execute("DO $$ BEGIN {loop}; END $$")')
+    with (
+        when_at_work(project, lambda: os.kill(os.getpid(), signal.SIGTERM)) as tell,
+        pytest.raises(tidegate.Interrupted, match="stopped by SIGTERM"),
+    ):
+        upgrade(project, tell)
