@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,15 @@ import pytest
 from application import holding
 from bench import ALTER, Bench, bench
 
+from tidegate.run import attempts as module
 from tidegate.run.attempts import run_attempts
 from tidegate.run.order import Order
 from tidegate.run.pace import Pace
 from tidegate.run.supervise import Account
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from projects import Project
 
 LOCKED: dict[str, object] = {"kind": "database", "sqlstate": "55P03", "revision": "b", "message": "lock timeout"}
@@ -23,7 +27,7 @@ LOCKED: dict[str, object] = {"kind": "database", "sqlstate": "55P03", "revision"
 def attempts(
     at: Bench, *errors: dict[str, object] | None, target: str = "head", **first: object
 ) -> tuple[Account, list[Order]]:
-    """Carry out attempts that end with these errors; the first has applied one of two revisions."""
+    """Carry out attempts that end with these errors; the first has applied one of three revisions."""
     at.leave()
     orders: list[Order] = []
     left = list(errors)
@@ -31,18 +35,34 @@ def attempts(
     def work(order: Order) -> Account:
         orders.append(order)
         account = Account()
-        account.plan = ["a", "b"] if len(orders) == 1 else ["b"]
+        account.plan = ["a", "b", "c"] if len(orders) == 1 else ["b", "c"]
         account.applied = ["a"] if len(orders) == 1 else []
         account.error = left.pop(0)
         for name, value in first.items():
             setattr(account, name, value)
         return account
 
+    return _run(at, work, target=target), orders
+
+
+def _run(
+    at: Bench, work: Callable[[Order], Account], *, target: str = "head", check: Callable[[], None] = lambda: None
+) -> Account:
     order = Order._make([None] * len(Order._fields))._replace(target=target, lock_timeout_s=0.1)
-    account = run_attempts(
-        work, order, control=at.control, clearance=at.clearance, tell=at.told.append, check=lambda: None
-    )
-    return account, orders
+    return run_attempts(work, order, control=at.control, clearance=at.clearance, tell=at.told.append, check=check)
+
+
+class Clock:
+    """Only sleeping turns it."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        assert self.now < 60, "it waits for ever"
 
 
 def _fails(_: Order) -> Account:
@@ -52,14 +72,14 @@ def _fails(_: Order) -> Account:
 
 
 @pytest.mark.parametrize(
-    ("target", "rest"), [("head", "head"), ("+2", "+1"), ("-2", "-1"), ("x@+2", "x@+1"), ("ae10+2", "ae10+2")]
+    ("target", "rest"), [("head", "head"), ("+3", "+2"), ("-3", "-2"), ("x@+3", "x@+2"), ("ae10+3", "ae10+3")]
 )
 def test_a_second_attempt_has_what_the_first_one_left(accounts: Project, target: str, rest: str) -> None:
     with bench(accounts, Pace(lock_timeout_max_s=1.0)) as at:
         account, orders = attempts(at, LOCKED, None, target=target)
         assert [order.target for order in orders] == [target, rest]
         assert orders[1].lock_timeout_s == pytest.approx(0.15)
-        assert (account.plan, account.applied, account.attempts) == (["a", "b"], ["a"], 2)
+        assert (account.plan, account.applied, account.attempts) == (["a", "b", "c"], ["a"], 2)
         assert not account.gave_up
         assert at.told == ["    b was rolled back: lock timeout", "    attempt 2"]
 
@@ -73,6 +93,8 @@ def test_a_second_attempt_has_what_the_first_one_left(accounts: Project, target:
         (LOCKED | {"sqlstate": "40001"}, 2),
         (LOCKED | {"sqlstate": "23505"}, 1),
         (LOCKED | {"kind": "python"}, 1),
+        (LOCKED | {"kind": "alembic"}, 1),
+        (LOCKED | {"kind": "worker"}, 1),
         (LOCKED | {"kind": "stopped", "sqlstate": None, "is_final": False}, 2),
         (LOCKED | {"kind": "stopped", "sqlstate": None, "is_final": True}, 1),
     ],
@@ -106,6 +128,24 @@ def test_the_budget_ends_the_attempts_by_number_and_by_time(accounts: Project) -
         assert (len(orders), account.gave_up) == (1, True)
 
 
+def test_between_attempts_is_a_pause_that_grows_though_nobody_is_in_the_way(
+    accounts: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, began = Clock(), list[float]()
+    monkeypatch.setattr(module, "time", clock)
+
+    def work(order: Order) -> Account:
+        began.append(clock.now)
+        return _fails(order)
+
+    with bench(accounts, Pace(retry_attempts=7)) as at:
+        at.leave()
+        assert _run(at, work).gave_up
+    pauses = [later - sooner for sooner, later in itertools.pairwise(began)]
+    for pause, least in zip(pauses, (0.05, 0.1, 0.2, 0.4, 0.8, 1.6), strict=True):
+        assert least <= pause < least + 0.11
+
+
 def test_between_attempts_it_is_waited_until_nobody_is_in_the_way(accounts: Project) -> None:
     with bench(accounts, Pace(retry_for_s=10)) as at:
         at.ask(ALTER)
@@ -118,14 +158,7 @@ def test_between_attempts_it_is_waited_until_nobody_is_in_the_way(accounts: Proj
                 asked.append(at.now)
                 at.now += 1
 
-            account = run_attempts(
-                _fails,
-                Order._make([None] * len(Order._fields))._replace(target="head"),
-                control=at.control,
-                clearance=at.clearance,
-                tell=at.told.append,
-                check=check,
-            )
+            account = _run(at, _fails, check=check)
         assert account.gave_up
         assert len(asked) == 10
         assert any(f"pid {pid} " in line for line in at.told)

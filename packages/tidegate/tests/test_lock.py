@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import random
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,19 @@ import psycopg2
 import pytest
 from conftest import execute
 
+from tidegate.database import lock
 from tidegate.database.connect import backend_pid
-from tidegate.database.lock import FENCE, LAST_POLL_S, MUTEX, Holder, acquire, holders, key_halves, wait_for_fence
+from tidegate.database.lock import (
+    FENCE,
+    FIRST_POLL_S,
+    LAST_POLL_S,
+    MUTEX,
+    Holder,
+    acquire,
+    holders,
+    key_halves,
+    wait_for_fence,
+)
 from tidegate.database.record import NewRun, begin_run
 from tidegate.database.record_layout import ensure_record
 from tidegate.errors import LockBusy
@@ -37,6 +48,35 @@ def session(url: str, *statements: str, name: str = "somebody") -> Iterator[Any]
         yield connection
     finally:
         connection.close()
+
+
+class Clock:
+    """A clock that only sleeping turns, so that a wait of half a minute takes none."""
+
+    BEGIN = 5.0
+    TICK = 1 / 1024
+    """Times are whole numbers of ticks, so that sums are exact."""
+
+    def __init__(self) -> None:
+        self.now = self.BEGIN
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert len(self.pauses) < 1000, "it waits for ever"
+        self.pauses.append(round(seconds / self.TICK) * self.TICK)
+        self.now += self.pauses[-1]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The module's clock, and the same chance each time."""
+    made = Clock()
+    monkeypatch.setattr(lock, "time", made)
+    monkeypatch.setattr(lock, "random", random.Random(7))  # noqa: S311 - jitter
+    return made
 
 
 def take(control: Any, wait_s: float = 0, **options: Any) -> tuple[bool, list[str]]:  # noqa: ANN401 - psycopg2's
@@ -136,21 +176,15 @@ def test_a_check_that_raises_ends_the_wait(project: Project) -> None:
         assert holders(third, MUTEX) == []
 
 
-def test_a_wait_is_told_after_a_second_with_the_run_that_is_waited_for(project: Project) -> None:
+def test_a_wait_is_told_after_a_second_with_the_run_that_is_waited_for(project: Project, clock: Clock) -> None:
     with session(project.url, ALONE, name="api-2") as holder, session(project.url) as control:
         ensure_record(holder)
         run_id = begin_run(holder, NewRun("tidegate upgrade", "ann", "db-1", 1, None, "1", []))
-        told: list[tuple[float, str]] = []
-        began = time.monotonic()
+        told: list[str] = []
         with pytest.raises(LockBusy):
-            acquire(
-                control,
-                wait_s=2.0,
-                nothing_left=lambda: False,
-                tell=lambda line: told.append((time.monotonic() - began, line)),
-            )
-        ((after, line),) = told
-        assert 1.0 <= after < 1.9
+            acquire(control, wait_s=2.0, nothing_left=lambda: False, tell=told.append)
+        (line,) = told
+        assert clock.now == clock.BEGIN + 2.0
         assert line.startswith("waiting for the migration lock (1.")
         assert f"so far): pid {backend_pid(holder)} (`api-2`" in line
         assert line.endswith(f", run {run_id} by ann on db-1")
@@ -181,17 +215,48 @@ def test_the_wait_for_the_fence_ends_with_it_or_with_its_time(project: Project) 
             assert time.monotonic() - began < 2
 
 
-def test_a_long_wait_is_polled_seldom_and_a_short_one_often(project: Project) -> None:
-    with session(project.url, ALONE), session(project.url) as control:
-        times: list[float] = []
+def test_a_long_wait_is_polled_seldom_a_short_one_often_and_told_every_ten_seconds(
+    project: Project, clock: Clock
+) -> None:
+    told: list[float] = []
+    with session(project.url, ALONE), session(project.url) as control, pytest.raises(LockBusy) as busy:
+        acquire(control, wait_s=30.0, nothing_left=lambda: False, tell=lambda _: told.append(clock.now - clock.BEGIN))
+    assert busy.value.waited_s == 30.0, "not a moment longer"
+    waited = 0.0
+    for pause in clock.pauses[:-1]:
+        bound = min(LAST_POLL_S, max(FIRST_POLL_S, waited / 8))
+        assert bound / 2 - clock.TICK <= pause <= bound + clock.TICK
+        waited += pause
+    assert (FIRST_POLL_S, LAST_POLL_S) == (0.025, 0.25)
+    assert len({*clock.pauses}) > 50, "replicas do not poll in step"
+    assert len(told) == 3
+    for after, at_least in zip(told, (1, 11, 21), strict=True):
+        assert at_least <= after <= at_least + 3 * LAST_POLL_S
 
-        def nothing_left() -> bool:
-            times.append(time.monotonic())
-            return False
 
-        with pytest.raises(LockBusy):
-            take(control, 2.6, nothing_left=nothing_left)
-    pauses = [later - sooner for sooner, later in itertools.pairwise(times)]
-    assert pauses[0] < 0.1
-    assert max(pauses[:-1]) < LAST_POLL_S + 0.2
-    assert 10 < len(pauses) < 120
+def test_with_the_mutex_in_hand_the_fence_is_looked_at_often_to_the_end(project: Project, clock: Clock) -> None:
+    with session(project.url, SHARED), session(project.url) as control, pytest.raises(LockBusy):
+        take(control, 5.0)
+    assert max(clock.pauses) <= FIRST_POLL_S + clock.TICK
+
+
+def test_the_wait_for_the_fence_has_a_bound_of_five_seconds_unless_told_otherwise(
+    project: Project, clock: Clock
+) -> None:
+    with session(project.url, SHARED), session(project.url) as control:
+        wait_for_fence(control)
+    assert 5.0 <= sum(clock.pauses) < 5.05
+    assert max(clock.pauses) <= 0.05 + clock.TICK
+
+
+def test_the_one_that_is_named_first_is_the_one_to_end(project: Project) -> None:
+    with (
+        session(project.url, SHARED, name="api-1") as first,
+        session(project.url, SHARED, name="api-2") as second,
+        session(project.url) as control,
+    ):
+        pids = sorted([backend_pid(first), backend_pid(second)])
+        assert [holder.pid for holder in holders(control, FENCE)] == pids
+        with pytest.raises(LockBusy, match=r"still held by pid \d+ \(`api-\d`\); pid \d+") as busy:
+            take(control)
+        assert busy.value.holder_pid == pids[0]
