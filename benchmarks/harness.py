@@ -67,11 +67,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def report(claim: str, figures: dict[str, Any], budgets: dict[str, float]) -> None:
-    """Print the figures beside their budgets and write them to `results/CLAIM.json`."""
+def report(claim: str, figures: dict[str, Any], budgets: dict[str, float], *, at_least: bool = False) -> None:
+    """Print the figures beside their budgets and write them to `results/CLAIM.json`.
+
+    A budget is the most that a figure may be; `at_least`: the least.
+    """
+    sign = "≥" if at_least else "≤"
     for name, value in figures.items():
         budget = budgets.get(name)
-        verdict = "" if budget is None else f"   budget ≤ {budget}: {'met' if value <= budget else 'MISSED'}"
+        verdict = "" if budget is None else f"   budget {sign} {budget}: {'met' if (value >= budget) == at_least else 'MISSED'}"
         print(f"{name:44} {value:10.3f}{verdict}" if isinstance(value, float) else f"{name:44} {value!s:>10}{verdict}")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{claim}.json").write_text(

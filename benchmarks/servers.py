@@ -1,0 +1,139 @@
+"""HTTP servers to measure: the service, its rival and the limit, each one process on a free port, and wrk before them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import BIN, ROOT
+from tools.postgres import Cluster, embedded_bin_dir, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CONNECTIONS = 8
+RIVALS = Path(__file__).resolve().parent / "rivals"
+NEEDS = ("fastapi>=0.141.1", "sqlmodel>=0.0.39", "pyjwt>=2.13", "psycopg[binary]>=3.3.4", "uvicorn[standard]")
+"""What the template asks for, as far as its item routes use it."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk sends over and over."""
+
+    url: str
+    token: str
+    body: str = ""
+    """JSON to post; a GET when empty."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What wrk saw."""
+
+    per_s: float
+    p99_ms: float
+    refused: int
+    """Answers that were not 2xx or 3xx."""
+
+
+@contextmanager
+def durable_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL as one would run it: commits wait for the disk."""
+    with tempfile.TemporaryDirectory(prefix="bench-pg-") as name:
+        Path(name).chmod(0o755)
+        cluster = Cluster(folder=Path(name) / "data", bin_dir=embedded_bin_dir())
+        try:
+            yield cluster.start()
+        finally:
+            cluster.stop()
+
+
+@contextmanager
+def served(application: str, env: Mapping[str, str], *, folder: Path = ROOT, apart: bool = False) -> Iterator[str]:
+    """The address of `uvicorn APPLICATION`, one worker, set as the Dockerfile sets it; `apart`: with `NEEDS` instead."""
+    port = free_port()
+    begin = [*_apart(), "uvicorn"] if apart else [str(BIN / "uvicorn")]
+    command = [*begin, application, "--port", str(port), "--no-access-log", "--no-server-header", "--log-level=warning"]
+    process = subprocess.Popen(command, cwd=folder, env=_environment(env, apart=apart), stdout=subprocess.DEVNULL)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def run_apart(program: str, env: Mapping[str, str]) -> str:
+    """What a Python program prints that runs with `NEEDS`."""
+    command = [*_apart(), "python", "-c", program]
+    done = subprocess.run(command, env=_environment(env, apart=True), check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
+
+
+def load(what: Load, *, seconds: float) -> Outcome:
+    """Send it from `CONNECTIONS` connections for some seconds, all of it over loopback."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write('wrk.headers["Authorization"] = "Bearer ' + what.token + '"\n')
+        if what.body:
+            script.write('wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n')
+            script.write(f"wrk.body = [==[{what.body}]==]\n")
+        script.flush()
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", script.name, what.url]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    return Outcome(
+        per_s=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        p99_ms=_milliseconds(_found(r"99%\s+(\S+)", said)),
+        refused=int(refused[1]) if refused else 0,
+    )
+
+
+def _apart() -> list[str]:
+    uv = shutil.which("uv") or str(ROOT / ".uv" / "uv")
+    return [uv, "run", "--quiet", "--no-project", "--python", sys.executable, *(part for need in NEEDS for part in ("--with", need))]
+
+
+def _environment(more: Mapping[str, str], *, apart: bool) -> dict[str, str]:
+    # uv needs to know this machine's proxy, index and certificates; the service shall see nothing but what is measured.
+    few = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    return ({"UV_SYSTEM_CERTS": "true", **os.environ} if apart else few) | dict(more)
+
+
+def _found(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    assert found, f"wrk said something else:\n{text}"
+    return found[1]
+
+
+def _milliseconds(text: str) -> float:
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise ValueError(text)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert process.poll() is None, "the server ended; run it by hand to see why"
+        try:
+            urllib.request.urlopen(url, timeout=5)  # noqa: S310 - our own server
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(url)
