@@ -75,7 +75,10 @@ def report(claim: str, figures: dict[str, Any], budgets: dict[str, float], *, at
     sign = "≥" if at_least else "≤"
     for name, value in figures.items():
         budget = budgets.get(name)
-        verdict = "" if budget is None else f"   budget {sign} {budget}: {'met' if (value >= budget) == at_least else 'MISSED'}"
+        verdict = ""
+        if budget is not None:
+            is_met = value >= budget if at_least else value <= budget
+            verdict = f"   budget {sign} {budget}: {'met' if is_met else 'MISSED'}"
         print(f"{name:44} {value:10.3f}{verdict}" if isinstance(value, float) else f"{name:44} {value!s:>10}{verdict}")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{claim}.json").write_text(

@@ -1,4 +1,4 @@
-"""HTTP servers to measure: the service, its rival and the limit, each one process on a free port, and wrk before them."""
+"""HTTP servers to measure, each one process on a free port, and wrk before them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def durable_cluster() -> Iterator[Cluster]:
 
 @contextmanager
 def served(application: str, env: Mapping[str, str], *, folder: Path = ROOT, apart: bool = False) -> Iterator[str]:
-    """The address of `uvicorn APPLICATION`, one worker, set as the Dockerfile sets it; `apart`: with `NEEDS` instead."""
+    """The address of `uvicorn APPLICATION`, one worker, set as in the Dockerfile; `apart`: with `NEEDS` instead."""
     port = free_port()
     begin = [*_apart(), "uvicorn"] if apart else [str(BIN / "uvicorn")]
     command = [*begin, application, "--port", str(port), "--no-access-log", "--no-server-header", "--log-level=warning"]
@@ -102,7 +102,15 @@ def load(what: Load, *, seconds: float) -> Outcome:
 
 def _apart() -> list[str]:
     uv = shutil.which("uv") or str(ROOT / ".uv" / "uv")
-    return [uv, "run", "--quiet", "--no-project", "--python", sys.executable, *(part for need in NEEDS for part in ("--with", need))]
+    return [
+        uv,
+        "run",
+        "--quiet",
+        "--no-project",
+        "--python",
+        sys.executable,
+        *(part for need in NEEDS for part in ("--with", need)),
+    ]
 
 
 def _environment(more: Mapping[str, str], *, apart: bool) -> dict[str, str]:

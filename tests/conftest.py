@@ -14,6 +14,7 @@ import httpx
 import hypothesis
 import psycopg2
 import pytest
+from sqlalchemy import event
 from tests.migrations import migrate
 from tests.people import Clock, People, Person
 from tools.postgres import Cluster, temporary_cluster
@@ -24,7 +25,9 @@ from expenses.config import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from asyncpg.connection import LoggedQuery
     from fastapi import FastAPI
+    from sqlalchemy import AdaptedConnection
 
     from expenses.db import Session
 
@@ -91,6 +94,36 @@ async def app(settings: Settings, clock: Clock) -> AsyncIterator[FastAPI]:
     app.state.clock = clock
     async with app.router.lifespan_context(app):
         yield app
+
+
+@pytest.fixture
+def statements(app: FastAPI) -> Iterator[list[str]]:
+    """What the service under test sends to the database, by either way of `expenses.db`, in order."""
+    sent: list[str] = []
+    pool = app.state.engine.sync_engine.pool
+
+    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    def note_hot(query: LoggedQuery) -> None:
+        sent.append(query.query)
+
+    def watch(connection: AdaptedConnection, *_: object) -> None:
+        connection.driver_connection.add_query_logger(note_hot)
+
+    def unwatch(connection: AdaptedConnection, *_: object) -> None:
+        connection.driver_connection.remove_query_logger(note_hot)
+
+    listeners = (
+        (app.state.engine.sync_engine, "before_cursor_execute", note),
+        (pool, "checkout", watch),
+        (pool, "checkin", unwatch),
+    )
+    for target, name, function in listeners:
+        event.listen(target, name, function)
+    yield sent
+    for target, name, function in listeners:
+        event.remove(target, name, function)
 
 
 @pytest.fixture

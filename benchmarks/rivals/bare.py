@@ -42,7 +42,9 @@ _WORKSPACE = UUID(os.environ["WORKSPACE_ID"])
 _pool: list[asyncpg.Pool] = []
 
 
-async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+async def app(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+) -> None:
     """Answer the three routes that are measured."""
     if scope["type"] == "lifespan":
         await receive()

@@ -57,7 +57,7 @@ async def _session(request: Request) -> AsyncIterator[Session]:
         yield connection
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:  # a plain function would be given a thread by FastAPI
     clock: Callable[[], datetime] = request.app.state.clock
     return clock()
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from expenses.idempotency import queries
 from expenses.idempotency.model import KEPT_FOR, LONGEST_WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fastapi import FastAPI
     from tests.people import Clock, People, Person
 
@@ -196,20 +194,6 @@ async def test_every_route_that_takes_a_key_remembers_its_answer(client: httpx.A
     assert (first.status_code, first.content) == (201, second.content)
     mine = await client.get("/api/v1/workspaces", headers=anna.headers)
     assert sorted(each["name"] for each in mine.json()["items"]) == ["Home", "Office"]
-
-
-@pytest.fixture
-def statements(app: FastAPI) -> Iterator[list[str]]:
-    """What is sent to the database."""
-    sent: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        sent.append(statement)
-
-    engine = app.state.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
 
 
 async def test_a_request_without_the_header_asks_the_database_nothing_more(

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 from tests.ledger.recording import category_ids, record
 
 if TYPE_CHECKING:
     import httpx
-    from fastapi import FastAPI
     from tests.people import People, Person
 
 pytestmark = pytest.mark.anyio
@@ -172,16 +170,13 @@ async def test_search_finds_text_within_merchant_and_note_in_any_case(client: ht
 
 
 async def test_a_list_is_one_query_beside_those_of_the_rights(
-    client: httpx.AsyncClient, app: FastAPI, anna: Person
+    client: httpx.AsyncClient, anna: Person, statements: list[str]
 ) -> None:
     ids = await category_ids(client, anna)
     for number in range(30):
         await record(client, anna, category_id=ids["Fuel"], tags=[str(number)])
-    statements: list[str] = []
-    engine = app.state.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     for params in ({}, {"category_id": ids["Transport"]}, {"q": "coffee", "from": "2026-01-01"}):
         statements.clear()
         await page(client, anna, **params)
         assert len([each for each in statements if "FROM expense" in each]) == 1
-        assert len(statements) <= 4, statements  # token, its use, membership, list
+        assert 3 <= len(statements) <= 4, statements  # token, its use, membership, list

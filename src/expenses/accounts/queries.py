@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, User
 from expenses.accounts.tables import api_token, second_factor, sign_in_step, user_account, web_session
+from expenses.db import HotQuery
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 _UNIQUE_VIOLATION = "23505"
 
-# Statements of every request are built once: SQLAlchemy's cache then only has to recognise them.
-_HOLDER_OF_TOKEN = (
+_HOLDER_OF_TOKEN = HotQuery(
     select(
         user_account.c.id,
         user_account.c.email,
@@ -41,7 +41,7 @@ _HOLDER_OF_TOKEN = (
         user_account.c.disabled_at.is_(None),
     )
 )
-_HOLDER_OF_SESSION = (
+_HOLDER_OF_SESSION = HotQuery(
     select(
         user_account.c.id,
         user_account.c.email,
@@ -156,7 +156,7 @@ async def holder_of_token(
     session: Session, *, token_hash: bytes, now: datetime
 ) -> tuple[Actor, datetime | None] | None:
     """Whose valid token this is, and when it was last seen to be used."""
-    row = (await session.execute(_HOLDER_OF_TOKEN, {"token_hash": token_hash, "now": now})).first()
+    row = await _HOLDER_OF_TOKEN.first(session, token_hash=token_hash, now=now)
     if row is None:
         return None
     actor = Actor(
@@ -206,7 +206,7 @@ async def holder_of_session(
     session: Session, *, token_hash: bytes, now: datetime
 ) -> tuple[Actor, datetime | None] | None:
     """Whose valid page session this is, and when it was last seen. It may do all that its person may."""
-    row = (await session.execute(_HOLDER_OF_SESSION, {"token_hash": token_hash, "now": now})).first()
+    row = await _HOLDER_OF_SESSION.first(session, token_hash=token_hash, now=now)
     if row is None:
         return None
     actor = Actor(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, column, exists, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 
+from expenses.db import HotQuery
 from expenses.workspaces.model import Membership, Workspace
 from expenses.workspaces.tables import membership, workspace
 
@@ -24,9 +25,10 @@ _MEMBERSHIPS = select(workspace, membership.c.role).join_from(membership, worksp
 # Named, not imported: the ledger stands above. All that is asked here is whether there is one.
 _EXPENSE = table("expense", column("workspace_id"))
 
-# Built once: this one is asked by every request that touches a workspace.
-_MEMBERSHIP = _MEMBERSHIPS.where(
-    membership.c.workspace_id == bindparam("workspace_id"), membership.c.user_id == bindparam("user_id")
+_MEMBERSHIP = HotQuery(
+    _MEMBERSHIPS.where(
+        membership.c.workspace_id == bindparam("workspace_id"), membership.c.user_id == bindparam("user_id")
+    )
 )
 
 
@@ -51,7 +53,7 @@ async def insert_membership(session: Session, *, workspace_id: UUID, user_id: UU
 
 async def membership_in(session: Session, *, user_id: UUID, workspace_id: UUID) -> Membership | None:
     """How somebody belongs to a workspace; nothing when they do not, or when there is no such workspace."""
-    row = (await session.execute(_MEMBERSHIP, {"user_id": user_id, "workspace_id": workspace_id})).first()
+    row = await _MEMBERSHIP.first(session, user_id=user_id, workspace_id=workspace_id)
     return None if row is None else _membership(row, user_id)
 
 

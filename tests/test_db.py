@@ -1,0 +1,61 @@
+"""The ways to use a connection: what every request asks is answered by the driver, and means the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import bindparam, insert, select
+from sqlalchemy.exc import DBAPIError
+from tests.conftest import execute
+
+from expenses.accounts.tables import user_account
+from expenses.db import HotQuery, transaction
+from expenses.ids import uuid7
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from tests.people import Clock, Person
+
+    from expenses.db import Session
+
+pytestmark = pytest.mark.anyio
+
+ACCOUNT = select(user_account).where(user_account.c.email == bindparam("email"), user_account.c.disabled_at.is_(None))
+HOT = HotQuery(ACCOUNT)
+
+
+async def test_a_hot_query_answers_what_the_statement_answers(session: Session, anna: Person) -> None:
+    plain = (await session.execute(ACCOUNT, {"email": anna.user.email})).one()
+    hot = await HOT.first(session, email=anna.user.email)
+    assert tuple(hot) == tuple(plain)
+    assert (hot.id, hot.created_at) == (anna.user.id, anna.user.created_at)
+    assert await HOT.first(session, email="nobody@example.org") is None
+
+
+async def test_a_hot_query_sees_what_its_transaction_did_and_nobody_else_does(
+    app: FastAPI, session: Session, clock: Clock
+) -> None:
+    new = {"id": uuid7(clock()), "email": "carla@example.org", "display_name": "Carla", "password_hash": "-"}
+    async with app.state.engine.connect() as other:
+        async with transaction(session):
+            await session.execute(insert(user_account), new | {"created_at": clock()})
+            assert (await HOT.first(session, email="carla@example.org")).id == new["id"]
+            assert await HOT.first(other, email="carla@example.org") is None
+        assert (await HOT.first(other, email="carla@example.org")).id == new["id"]
+
+
+async def test_a_connection_that_died_is_told_as_ever_and_the_pool_forgets_it(
+    app: FastAPI, database: str, anna: Person
+) -> None:
+    async with app.state.engine.connect() as session:
+        assert await HOT.first(session, email=anna.user.email)
+        execute(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()",
+        )
+        with pytest.raises(DBAPIError):
+            await HOT.first(session, email=anna.user.email)
+    async with app.state.engine.connect() as session:
+        assert await HOT.first(session, email=anna.user.email)
