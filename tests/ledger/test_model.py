@@ -17,11 +17,11 @@ from expenses.ledger.model import (
     ExpenseChange,
     ExpenseDraft,
     ExpenseFilter,
-    InvalidText,
     marked,
     recorded,
     rewritten,
 )
+from expenses.ledger.texts import InvalidText
 from expenses.money import CURRENCIES, Money
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.browsing import Window, open_window, path_of
+from tests.ledger.recording import category_ids, record
 
 from expenses.ledger.forms import plain_amount
 
@@ -231,3 +232,25 @@ async def test_a_category_that_cannot_be_made_says_why_beside_its_field(window: 
 )
 def test_amounts_are_read_as_people_write_them_unless_they_could_mean_two_things(typed: str, read: str) -> None:
     assert plain_amount(typed) == read
+
+
+async def test_editing_an_expense_keeps_its_lines_and_divides_it_as_before(
+    client: httpx.AsyncClient, anna: Person, window: Window
+) -> None:
+    ids = await category_ids(client, anna)
+    lines = [{"category_id": ids["Fuel"], "value": "3.00", "note": "full"}, {"category_id": None, "value": "0.80"}]
+    split = {"mode": "even", "among": [str(anna.user.id)]}
+    expense = await record(client, anna, lines=lines, split=split)
+    url = f"{window.home}/expenses/{expense['id']}"
+    shown = (await window.get(url)).text
+    for text in ("What it consists of", "Fuel", "full", ">0.80<", "Who bears what", "Anna", "readonly"):
+        assert text in shown
+    assert 'name="category_id"' not in shown
+    fields = {"amount": "3.80", "currency": "EUR", "merchant": "Petrol Nord", "spent_on": "2026-11-20"}
+    answer = await window.post(url, version="1", has_lines="yes", **fields)
+    assert answer.status_code == 303
+    saved = (await client.get(f"{anna.url}/expenses/{expense['id']}", headers=anna.headers)).json()
+    changed = {"merchant": "Petrol Nord", "spent_on": "2026-11-20", "note": "", "tags": [], "version": 2}
+    assert saved == expense | changed
+    refused = await window.post(url, version="2", has_lines="yes", **(fields | {"amount": "3.81"}))
+    assert (refused.status_code, "0.01 less than the amount" in refused.text) == (422, True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import UUID, uuid5
 
 from expenses.errors import Conflict, Invalid
-from expenses.ledger.model import UNSET, Unset, check_text
+from expenses.ledger.model import UNSET, Unset
+from expenses.ledger.texts import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,8 @@ page, import). Text is kept as it was written, character by character; only what
     ├── DayOutOfRange        before 1900 or after 2199
     ├── InvalidLines         only one line, too many, or a category beside them
     ├── LinesDoNotAddUp      the lines do not come to the amount
+    ├── InvalidSplit         nobody to divide among, somebody twice, or nobody who paid
+    ├── SharesDoNotAddUp     exact shares do not come to the amount
     ├── UnknownCategory      not in this workspace, or archived
     └── UnknownPayer         not a member of this workspace
 """
@@ -21,12 +23,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from expenses.errors import Invalid
 from expenses.ledger.lines import LONGEST_LINE_NOTE, InvalidLines, Line, check_lines
+from expenses.ledger.splits import InvalidSplit
+from expenses.ledger.texts import InvalidText, check_text
 
 if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
     from expenses.ledger.lines import WrittenLine
+    from expenses.ledger.splits import Share, Split, WrittenSplit
     from expenses.money import Money
 
 T = TypeVar("T")
@@ -55,12 +60,6 @@ LONGEST_SEARCH: Final = 200
 DEFAULT_PAGE_SIZE: Final = 50
 LARGEST_PAGE_SIZE: Final = 200
 """Rows on one page."""
-
-
-class InvalidText(Invalid):
-    """This text cannot be stored."""
-
-    code = "invalid_text"
 
 
 class DayOutOfRange(Invalid):
@@ -119,6 +118,8 @@ class ExpenseDraft:
     """The payment account it was paid from."""
     lines: tuple[Line, ...] = ()
     """What it consists of, if it is of several categories; `category_id` is `None` then."""
+    split: Split | None = None
+    """How it is divided among people, if it is; somebody must have paid it then."""
 
     def __post_init__(self) -> None:
         if not EARLIEST_DAY <= self.spent_on <= LATEST_DAY:
@@ -135,6 +136,10 @@ class ExpenseDraft:
             raise InvalidLines("The lines have categories; the expense itself then has none.", field="category_id")
         for line in self.lines:
             check_text(line.note, field="lines", longest=LONGEST_LINE_NOTE, may_be_blank=True)
+        if self.split:
+            self.split.check(self.amount)
+            if self.payer_id is None:
+                raise InvalidSplit("Say who paid what is divided; they get it back from the others.", field="payer_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,9 @@ class Expense:
     deleted_at: datetime | None = None
     account_id: UUID | None = None
     lines: tuple[Line, ...] = ()
+    split: Split | None = None
+    shares: tuple[Share, ...] = ()
+    """What the split came to when the amount or the split was last changed."""
 
     def snapshot(self) -> dict[str, object]:
         """The expense as plain JSON values, as the API shows it and the record of changes keeps it."""
@@ -174,6 +182,8 @@ class Expense:
             "version": self.version,
             "account_id": str(self.account_id) if self.account_id else None,
             "lines": [line.snapshot() for line in self.lines],
+            "split": self.split.snapshot() if self.split else None,
+            "shares": [share.snapshot() for share in self.shares],
         }
 
 
@@ -190,6 +200,7 @@ class ExpenseChange:
     payer_id: UUID | Unset | None = UNSET
     account_id: UUID | Unset | None = UNSET
     lines: tuple[Line | WrittenLine, ...] | Unset = UNSET
+    split: Split | WrittenSplit | Unset | None = UNSET
 
     def applied_to(self, expense: Expense) -> ExpenseDraft:
         """What the expense would say afterwards. Lines take the place of its category, unless that is given too.
@@ -198,6 +209,7 @@ class ExpenseChange:
         """
         said = {name: _or_else(getattr(self, name), getattr(expense, name)) for name in CONTENT}
         said["lines"] = tuple(line.read(said["amount"].currency) for line in said["lines"])
+        said["split"] = said["split"] and said["split"].read(said["amount"].currency)
         if self.category_id is UNSET and said["lines"]:
             said["category_id"] = None
         return ExpenseDraft(**said)
@@ -209,14 +221,26 @@ CONTENT: Final = tuple(each.name for each in fields(ExpenseDraft))
 
 def recorded(draft: ExpenseDraft, *, expense_id: UUID, created_by: UUID, now: datetime) -> Expense:
     """The first version of an expense."""
-    return Expense(id=expense_id, version=1, created_by=created_by, created_at=now, updated_at=now, **_content(draft))
+    shares = draft.split.shares_of(draft.amount, expense_id=expense_id) if draft.split else ()
+    return Expense(
+        id=expense_id,
+        version=1,
+        created_by=created_by,
+        created_at=now,
+        updated_at=now,
+        shares=shares,
+        **_content(draft),
+    )
 
 
 def rewritten(expense: Expense, draft: ExpenseDraft, *, now: datetime) -> Expense:
     """The next version of an expense, or this very one if the draft says nothing new."""
     if _content(draft) == {name: getattr(expense, name) for name in CONTENT}:
         return expense
-    return replace(expense, version=expense.version + 1, updated_at=now, **_content(draft))
+    shares = expense.shares
+    if (draft.amount, draft.split) != (expense.amount, expense.split):
+        shares = draft.split.shares_of(draft.amount, expense_id=expense.id) if draft.split else ()
+    return replace(expense, version=expense.version + 1, updated_at=now, shares=shares, **_content(draft))
 
 
 def marked(expense: Expense, *, deleted_at: datetime | None, now: datetime) -> Expense:
@@ -266,26 +290,3 @@ class ExpenseFilter:
         """Whether it asks for more than days and a category."""
         more = (self.q and self.q.strip(), self.tag, self.merchant, self.payer_id)
         return any(more) or self.smallest is not None or self.largest is not None
-
-
-def check_text(text: str, *, field: str, longest: int, may_be_blank: bool = False) -> None:
-    """Refuse what cannot be stored or would not be seen.
-
-    Raises:
-        InvalidText: Blank, longer than `longest` characters, or with U+0000 (PostgreSQL has no room for it)
-            or half of a surrogate pair (UTF-8 has none); carries `field`.
-    """
-    if len(text) > longest:
-        raise InvalidText(f"At most {longest} characters.", field=field)
-    if not may_be_blank and not text.strip():
-        raise InvalidText("It must not be blank.", field=field)
-    if "\0" in text or not _is_unicode(text):
-        raise InvalidText("It holds a character that cannot be stored.", field=field)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

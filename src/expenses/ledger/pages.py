@@ -22,6 +22,7 @@ from expenses.ledger.tree import choices
 from expenses.money import CURRENCIES
 from expenses.web import figures, flash
 from expenses.web.page import page, see_other
+from expenses.workspaces.member_service import names_of_people
 from expenses.workspaces.model import Membership, Workspace
 from expenses.workspaces.rights import Action, authorize, needs
 
@@ -162,6 +163,8 @@ async def _edit_form(
         currencies=currencies if expense.amount.currency in currencies else [expense.amount.currency, *currencies],
         category_choices=choices(categories, keep=expense.category_id),
         lines=expense.lines,
+        shares=expense.shares,
+        names=await names_of_people(session, actor=actor, workspace_id=workspace_id) if expense.shares else {},
         category_names={each.id: each.name for each in categories},
         back_href=month_path(workspace_id, expense.spent_on),
         back_title=figures.month_name(expense.spent_on.year, expense.spent_on.month),
@@ -189,7 +192,7 @@ async def _save(
     seen: dict[str, str],
     now: datetime,
 ) -> Expense:
-    """Store everything that the form shows. Who paid is not on it and stays, and so do lines with their categories."""
+    """Store everything that the form shows. Who paid it, its lines, and how it is divided are not on it and stay."""
     change = ExpenseChange(
         spent_on=draft.spent_on,
         amount=draft.amount,

@@ -15,7 +15,8 @@ from expenses.ledger.cursor import PageKey
 from expenses.ledger.line_queries import expenses_by_line, line_of, line_values, lines_of, lines_with_expense
 from expenses.ledger.model import Expense
 from expenses.ledger.search_queries import SEARCH_LIMITS, keys_found
-from expenses.ledger.tables import category, expense, expense_line
+from expenses.ledger.share_queries import share_values, shares_of, shares_with_expense, split_of
+from expenses.ledger.tables import category, expense, expense_line, expense_share
 from expenses.money import CURRENCIES, Money
 from expenses.workspaces.tables import workspace
 
@@ -23,17 +24,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Row, Select
+    from sqlalchemy import FromClause, Label, Row, Select
 
     from expenses.db import Session
     from expenses.ledger.criteria import Criteria
     from expenses.ledger.model import ExpenseFilter
     from expenses.ledger.search_queries import Limits
 
+
+def _parts_of(rows: FromClause) -> tuple[Label[Any], Label[Any]]:
+    return lines_of(rows), shares_of(rows)
+
+
 # Statements of every request are built once: SQLAlchemy's cache then only has to recognise them.
 _EXPENSES = select(expense).where(expense.c.workspace_id == bindparam("workspace_id"))
 _EXPENSE_FOR_UPDATE = _EXPENSES.where(expense.c.id == bindparam("expense_id")).with_for_update()
-_EXPENSE = _EXPENSES.where(expense.c.id == bindparam("expense_id")).add_columns(lines_of(expense))
+_EXPENSE = _EXPENSES.where(expense.c.id == bindparam("expense_id")).add_columns(*_parts_of(expense))
 _NEWEST_FIRST = (expense.c.spent_on.desc(), expense.c.id.desc())
 _LIVING = expense.c.deleted_at.is_(None)
 _CATEGORIES = select(category).where(category.c.workspace_id == bindparam("workspace_id"))
@@ -53,9 +59,9 @@ async def expenses_on_page(
     if filters.category_id is not None or filters.is_uncategorised:
         statement = _of_category(statement, filters, after, limit)
     else:
-        statement = statement.add_columns(lines_of(expense)).order_by(*_NEWEST_FIRST)
+        statement = statement.add_columns(*_parts_of(expense)).order_by(*_NEWEST_FIRST)
     rows = await session.execute(statement.limit(limit), {"workspace_id": workspace_id})
-    return [_expense(row, row.lines) for row in rows]
+    return [_expense(row, row.lines, row.shares) for row in rows]
 
 
 async def expenses_found(
@@ -72,11 +78,11 @@ async def expenses_found(
     One query that reads a bounded number of rows (`search_queries`), so there may be fewer than asked for.
     """
     keys = keys_found(criteria, after=after, limit=limit, limits=limits).subquery()
-    statement = select(expense, keys.c.is_match, lines_of(expense)).join(keys, expense.c.id == keys.c.id)
+    statement = select(expense, keys.c.is_match, *_parts_of(expense)).join(keys, expense.c.id == keys.c.id)
     statement = statement.where(expense.c.workspace_id == bindparam("workspace_id"))
     rows = (await session.execute(statement.order_by(*_NEWEST_FIRST), {"workspace_id": workspace_id})).all()
     last = next((PageKey(row.spent_on, row.id) for row in rows if not row.is_match), None)
-    return [_expense(row, row.lines) for row in rows if row.is_match], last
+    return [_expense(row, row.lines, row.shares) for row in rows if row.is_match], last
 
 
 async def expense_with_id(
@@ -88,37 +94,37 @@ async def expense_with_id(
     if row is None:
         return None
     if not for_update:
-        return _expense(row, row.lines)
+        return _expense(row, row.lines, row.shares)
     # Whoever waited for the lock sees the new expense, but with it the lines as they were when the statement began.
-    lines = (
-        await lines_with_expense(session, workspace_id=workspace_id, expense_id=expense_id) if row.line_count else None
-    )
-    return _expense(row, lines)
+    key = {"workspace_id": workspace_id, "expense_id": expense_id}
+    lines = await lines_with_expense(session, **key) if row.line_count else None
+    shares = await shares_with_expense(session, **key) if row.split_mode else None
+    return _expense(row, lines, shares)
 
 
 async def expenses_with_ids(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> list[Expense]:
     """Those of these that there are, living or in the trash, in no order."""
-    statement = _EXPENSES.where(expense.c.id == func.any(list(ids))).add_columns(lines_of(expense))
+    statement = _EXPENSES.where(expense.c.id == func.any(list(ids))).add_columns(*_parts_of(expense))
     rows = await session.execute(statement, {"workspace_id": workspace_id})
-    return [_expense(row, row.lines) for row in rows]
+    return [_expense(row, row.lines, row.shares) for row in rows]
 
 
 async def insert_expenses(session: Session, *, workspace_id: UUID, new: list[Expense]) -> None:
     """Store new expenses."""
     await session.execute(insert(expense), [{"workspace_id": workspace_id} | _expense_values(each) for each in new])
-    if lines := [line for each in new for line in line_values(each)]:
-        await session.execute(insert(expense_line), [{"workspace_id": workspace_id} | line for line in lines])
+    await _insert_parts(session, workspace_id=workspace_id, new=new)
 
 
 async def store_expense(session: Session, *, workspace_id: UUID, before: Expense, changed: Expense) -> None:
     """Replace an expense that this transaction has locked."""
     statement = update(expense).where(expense.c.workspace_id == workspace_id, expense.c.id == changed.id)
     await session.execute(statement.values(_expense_values(changed)))
-    if changed.lines != before.lines:
-        old = delete(expense_line).where(expense_line.c.workspace_id == workspace_id)
-        await session.execute(old.where(expense_line.c.expense_id == changed.id))
-        if lines := line_values(changed):
-            await session.execute(insert(expense_line), [{"workspace_id": workspace_id} | line for line in lines])
+    if (changed.lines, changed.split, changed.shares) == (before.lines, before.split, before.shares):
+        return
+    for table in (expense_line, expense_share):
+        old = delete(table).where(table.c.workspace_id == workspace_id, table.c.expense_id == changed.id)
+        await session.execute(old)
+    await _insert_parts(session, workspace_id=workspace_id, new=[changed])
 
 
 async def categories_of(session: Session, *, workspace_id: UUID) -> list[Category]:
@@ -190,11 +196,18 @@ def _of_category(statement: Select[Any], filters: ExpenseFilter, after: PageKey 
         lined = select(of_lines).join_from(category, of_lines, true()).where(*chosen).distinct().subquery()
     by_lines = _EXPENSES.join(lined, expense.c.id == lined.c.expense_id)
     rows = found.union_all(by_lines).subquery()
-    return select(rows, lines_of(rows)).order_by(rows.c.spent_on.desc(), rows.c.id.desc())
+    return select(rows, *_parts_of(rows)).order_by(rows.c.spent_on.desc(), rows.c.id.desc())
 
 
-def _expense(row: Row[Any], lines: Iterable[Sequence[Any]] | None) -> Expense:
+async def _insert_parts(session: Session, *, workspace_id: UUID, new: Iterable[Expense]) -> None:
+    for table, values_of in ((expense_line, line_values), (expense_share, share_values)):
+        if values := [{"workspace_id": workspace_id} | each for expense in new for each in values_of(expense)]:
+            await session.execute(insert(table), values)
+
+
+def _expense(row: Row[Any], lines: Iterable[Sequence[Any]] | None, shares: Iterable[Sequence[Any]] | None) -> Expense:
     currency = CURRENCIES[row.currency]
+    split, divided = split_of(row.split_mode, shares or (), currency)
     return Expense(
         id=row.id,
         spent_on=row.spent_on,
@@ -211,6 +224,8 @@ def _expense(row: Row[Any], lines: Iterable[Sequence[Any]] | None) -> Expense:
         deleted_at=row.deleted_at,
         account_id=row.account_id,
         lines=tuple(line_of(each, currency) for each in lines or ()),
+        split=split,
+        shares=divided,
     )
 
 
@@ -232,6 +247,7 @@ def _expense_values(each: Expense) -> dict[str, Any]:
         "deleted_at": each.deleted_at,
         "account_id": each.account_id,
         "line_count": len(each.lines) or None,
+        "split_mode": each.split.mode if each.split else None,
     }
 
 

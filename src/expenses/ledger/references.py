@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from expenses.errors import NotFound
 from expenses.ledger import queries
 from expenses.ledger.model import UnknownCategory, UnknownPayer
+from expenses.ledger.splits import UnknownMember
 from expenses.money import currency_in_use
 from expenses.payments.service import check_accounts
+from expenses.workspaces.member_queries import members_among
 from expenses.workspaces.service import membership_of
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ async def check_references(
         WithdrawnCurrency: One is in a currency that is no longer in use.
         UnknownCategory: One, or a line of it, is in a category that is archived or not of this workspace.
         UnknownPayer: One was paid by somebody who is not a member.
+        UnknownMember: One is divided among people of whom somebody is not a member.
         UnknownAccount: One was paid from an account that is archived or not of this workspace.
     """
     for code in {draft.amount.currency.code for draft in drafts} - ({before.amount.currency.code} if before else set()):
         currency_in_use(code, on=now.date())
     await _check_categories(session, workspace_id=workspace_id, drafts=drafts, before=before)
+    await _check_members(session, workspace_id=workspace_id, drafts=drafts, before=before)
     account_ids = {draft.account_id for draft in drafts} - {None, before and before.account_id}
     await check_accounts(session, workspace_id=workspace_id, among={each for each in account_ids if each})
     for payer_id in {draft.payer_id for draft in drafts if draft.payer_id} - {
@@ -51,6 +55,15 @@ async def check_references(
             await membership_of(session, user_id=payer_id, workspace_id=workspace_id)
         except NotFound as exc:
             raise UnknownPayer(field="payer_id") from exc
+
+
+async def _check_members(
+    session: Session, *, workspace_id: UUID, drafts: Sequence[ExpenseDraft], before: Expense | None
+) -> None:
+    kept = before.split.user_ids if before and before.split else frozenset()
+    chosen = {each for draft in drafts if draft.split for each in draft.split.user_ids} - kept
+    if chosen and chosen != await members_among(session, workspace_id=workspace_id, user_ids=chosen):
+        raise UnknownMember(field="split")
 
 
 async def _check_categories(

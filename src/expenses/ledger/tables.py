@@ -87,6 +87,7 @@ expense = Table(
     Column("deleted_at", DateTime(timezone=True)),
     Column("account_id", Uuid),
     Column("line_count", SmallInteger),
+    Column("split_mode", Text),
     ForeignKeyConstraint(["workspace_id", "category_id"], ["category.workspace_id", "category.id"]),
     ForeignKeyConstraint(["workspace_id", "account_id"], [payment_account.c.workspace_id, payment_account.c.id]),
     CheckConstraint("spent_on BETWEEN '1900-01-01' AND '2199-12-31'", name="spent_on"),
@@ -95,8 +96,12 @@ expense = Table(
     CheckConstraint("char_length(note) <= 10000", name="note"),
     CheckConstraint("cardinality(tags) <= 20", name="tags"),
     CheckConstraint("line_count BETWEEN 2 AND 100 AND category_id IS NULL OR line_count IS NULL", name="line_count"),
+    CheckConstraint(
+        "split_mode IN ('even', 'weights', 'exact') AND payer_id IS NOT NULL OR split_mode IS NULL", name="split_mode"
+    ),
 )
-"""`line_count` is null for an expense without lines: it is read and written without a look at `expense_line`."""
+"""`line_count` is null for an expense without lines: it is read and written without a look at `expense_line`.
+Likewise `split_mode` is null for one that is not divided among people, and `expense_share`."""
 _alive = expense.c.deleted_at.is_(None)
 _newest_first = (expense.c.spent_on.desc(), expense.c.id.desc())
 Index("expense_page_idx", expense.c.workspace_id, *_newest_first, postgresql_where=_alive)
@@ -120,6 +125,13 @@ Index(
     expense.c.spent_on,
     postgresql_include=["id", "currency"],
     postgresql_where=_alive & expense.c.line_count.is_not(None),
+)
+Index(
+    "expense_shared_idx",
+    expense.c.workspace_id,
+    expense.c.id,
+    postgresql_include=["currency", "payer_id", "amount_minor"],
+    postgresql_where=_alive & expense.c.split_mode.is_not(None),
 )
 
 expense_line = Table(
@@ -146,6 +158,21 @@ Index(
     expense_line.c.spent_on.desc(),
     expense_line.c.expense_id.desc(),
 )
+
+expense_share = Table(
+    "expense_share",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("expense_id", Uuid, primary_key=True),
+    Column("user_id", Uuid, ForeignKey(user_account.c.id), primary_key=True),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("weight", Integer),
+    ForeignKeyConstraint(["workspace_id", "expense_id"], [expense.c.workspace_id, expense.c.id], ondelete="CASCADE"),
+    CheckConstraint("amount_minor BETWEEN -1000000000000000 AND 1000000000000000", name="amount_minor"),
+    CheckConstraint("weight BETWEEN 1 AND 1000000", name="weight"),
+)
+"""That the shares come to the amount is seen to by triggers at every commit. `weight`, null in exact shares, is kept to
+divide anew when the amount changes."""
 
 
 def expense_text(row: FromClause) -> Function[str]:

@@ -5,7 +5,7 @@ Without `from __future__ import annotations`: pydantic reads the annotations.
 
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,6 +20,7 @@ from expenses.ledger.model import (
     ExpenseChange,
     ExpenseDraft,
 )
+from expenses.ledger.splits import LARGEST_WEIGHT, MOST_SHARES, Part, Split, WrittenSplit
 from expenses.money import Money, currency_named, parse_amount
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -106,6 +107,56 @@ Lines = Annotated[
 ]
 
 
+class EvenSplit(_Closed):
+    """Everybody bears the same; the odd minor unit goes to one after another, from expense to expense."""
+
+    mode: Literal["even"]
+    among: Annotated[list[UUID], Field(min_length=1, max_length=MOST_SHARES)]
+
+    def read(self) -> Split:
+        """What it says. Raises `Invalid`."""
+        return Split("even", tuple(Part(user_id) for user_id in self.among))
+
+
+class Weight(_Closed):
+    """How much somebody bears in proportion to the others."""
+
+    user_id: UUID
+    weight: int = Field(ge=1, le=LARGEST_WEIGHT)
+
+
+class WeightedSplit(_Closed):
+    """Everybody bears in proportion to a weight."""
+
+    mode: Literal["weights"]
+    weights: Annotated[list[Weight], Field(min_length=1, max_length=MOST_SHARES)]
+
+    def read(self) -> Split:
+        """What it says. Raises `Invalid`."""
+        return Split("weights", tuple(Part(each.user_id, each.weight) for each in self.weights))
+
+
+class ShareOfExpense(_Closed):
+    """What somebody bears, in the currency of the expense."""
+
+    user_id: UUID
+    value: str = Field(description="As the value of an amount, in the currency of the expense", examples=["6.25"])
+
+
+class ExactSplit(_Closed):
+    """Everybody bears what is said; it comes to the amount."""
+
+    mode: Literal["exact"]
+    shares: Annotated[list[ShareOfExpense], Field(min_length=1, max_length=MOST_SHARES)]
+
+    def read(self) -> WrittenSplit:
+        """What it says; what its values mean depends on the expense."""
+        return WrittenSplit(tuple((each.user_id, each.value) for each in self.shares))
+
+
+AnySplit = Annotated[EvenSplit | WeightedSplit | ExactSplit, Field(discriminator="mode")]
+
+
 class ExpenseOut(BaseModel):
     """One expense."""
 
@@ -122,6 +173,8 @@ class ExpenseOut(BaseModel):
     version: int = Field(description="Changes with every change; also in the header `ETag`")
     account_id: UUID | None = Field(description="The payment account it was paid from")
     lines: list[LineOut] = Field(description="Empty when all of it is of one category; `category_id` is null otherwise")
+    split: AnySplit | None = Field(description="How it is divided, as it can be sent; null: it is not")
+    shares: list[ShareOfExpense] = Field(description="What that comes to for each; they come to the amount")
 
 
 class ExpenseList(BaseModel):
@@ -143,6 +196,7 @@ class ExpenseIn(_Closed):
     payer_id: UUID | None = Field(default=None, description="A member; you, if the field is missing")
     account_id: UUID | None = Field(default=None, description="A payment account that is not archived")
     lines: Lines = []
+    split: AnySplit | None = Field(default=None, description="How to divide it among members; null: not at all")
 
     def draft(self, *, default_payer_id: UUID) -> ExpenseDraft:
         """What it says. Raises `Invalid`."""
@@ -157,6 +211,7 @@ class ExpenseIn(_Closed):
             payer_id=self.payer_id if "payer_id" in self.model_fields_set else default_payer_id,
             account_id=self.account_id,
             lines=tuple(line.written().read(amount.currency) for line in self.lines),
+            split=self.split.read().read(amount.currency) if self.split else None,
         )
 
 
@@ -173,6 +228,7 @@ class ExpensePatch(_Closed):
     payer_id: UUID | None = None
     account_id: UUID | None = None
     lines: Lines = Field(default_factory=list)
+    split: AnySplit | None = None
 
     def change(self) -> ExpenseChange:
         """What it says. Raises `Invalid`."""
@@ -183,6 +239,8 @@ class ExpensePatch(_Closed):
             said["tags"] = tuple(self.tags)
         if "lines" in said:
             said["lines"] = tuple(line.written() for line in self.lines)
+        if "split" in said:
+            said["split"] = self.split and self.split.read()
         return ExpenseChange(**said)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from expenses.accounts.tables import user_account
@@ -13,6 +13,7 @@ from expenses.workspaces.roster import Roster
 from expenses.workspaces.tables import former_member, membership, workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -29,6 +30,12 @@ async def members_of(session: Session, *, workspace_id: UUID) -> list[Member]:
     statement = _MEMBERS.where(membership.c.workspace_id == workspace_id)
     rows = await session.execute(statement.order_by(membership.c.created_at, user_account.c.id))
     return [Member(row.id, row.email, row.display_name, row.role, row.created_at) for row in rows]
+
+
+async def members_among(session: Session, *, workspace_id: UUID, user_ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these people belong to a workspace."""
+    statement = select(membership.c.user_id).where(membership.c.workspace_id == workspace_id)
+    return set((await session.execute(statement.where(membership.c.user_id == func.any(list(user_ids))))).scalars())
 
 
 async def member_with_id(session: Session, *, workspace_id: UUID, user_id: UUID) -> Member | None:

@@ -47,6 +47,17 @@ async def list_former_members(session: Session, *, actor: Actor, workspace_id: U
     return await queries.former_members_of(session, workspace_id=workspace_id, at_most=MOST_MEMBERS)
 
 
+async def names_of_people(session: Session, *, actor: Actor, workspace_id: UUID) -> dict[UUID, str]:
+    """The names of everybody who belongs to a workspace, in the order in which they joined, then of those who left.
+
+    Raises:
+        NotFound: The actor does not belong to it.
+    """
+    here = await list_members(session, actor=actor, workspace_id=workspace_id)
+    gone = await queries.former_members_of(session, workspace_id=workspace_id, at_most=MOST_MEMBERS)
+    return {each.user_id: each.display_name for each in here} | {each.user_id: each.display_name for each in gone}
+
+
 async def get_member(session: Session, *, actor: Actor, workspace_id: UUID, user_id: UUID) -> Member:
     """One member. Raises `NotFound` when the actor or they do not belong to the workspace."""
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_MEMBERS)
