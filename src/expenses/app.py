@@ -34,8 +34,11 @@ from expenses.reports.pages import router as reports_pages
 from expenses.web import site
 from expenses.workspaces.api import router as workspaces_api
 from expenses.workspaces.invitation_api import router as invitations_api
+from expenses.workspaces.join_pages import router as join_pages
 from expenses.workspaces.member_api import router as members_api
+from expenses.workspaces.member_pages import router as member_pages
 from expenses.workspaces.pages import router as workspaces_pages
+from expenses.workspaces.settings_pages import router as settings_pages
 from tidegate import SchemaGate
 
 if TYPE_CHECKING:
@@ -80,6 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(reports_api)
     app.include_router(history_api)
     for pages in (accounts_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
+        app.include_router(pages)
+    for pages in (member_pages, join_pages, settings_pages):
         app.include_router(pages)
     app.add_middleware(Crashes)
     site.install(app)

@@ -58,6 +58,14 @@ def test_every_page_fits_its_window_and_is_accessible(
     problems += look_at(page, "an expense")
     visitor.open(f"{home}/categories")
     problems += look_at(page, "categories")
+    visitor.open(f"{home}/members")
+    page.get_by_label("For whom").fill(LONG)
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("button", name="Copy the link")).to_be_visible()
+    problems += look_at(page, "members, with a new link")
+    for path in (f"{home}/settings", "/workspaces", "/workspaces/new"):
+        visitor.open(path)
+        problems += look_at(page, path)
     visitor.expected += ["status of 404", "status of 503", "status of 422"]
     visitor.open(f"{home}/nowhere")
     problems += look_at(page, "not found")

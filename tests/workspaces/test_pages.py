@@ -6,13 +6,18 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
+from tests.browsing import open_window
 from tests.people import PASSWORD
 
 from expenses.config import Settings
 
 if TYPE_CHECKING:
     import httpx
+    from fastapi import FastAPI
     from tests.people import People, Person
+
+    from expenses.db import Session
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +73,30 @@ async def test_somebody_with_several_workspaces_chooses(
     assert page.status_code == 200
     assert f'href="/w/{anna.workspace.id}/"' in page.text
     assert f'href="/w/{other.workspace.id}/"' in page.text
+
+
+async def test_a_new_workspace_can_be_made_on_a_page(app: FastAPI, client: httpx.AsyncClient, anna: Person) -> None:
+    window = await open_window(app, client, anna)
+    form = {"name": "Shop", "kind": "company", "base_currency": "JPY", "time_zone": "Asia/Tokyo"}
+    wrong = await window.post("/workspaces/new", **form | {"time_zone": "Atlantis"})
+    assert wrong.status_code == 422
+    assert 'id="time_zone-error"' in wrong.text
+    assert 'value="Shop"' in wrong.text
+    made = await window.post("/workspaces/new", **form)
+    assert made.status_code == 303
+    listed = (await window.get("/workspaces")).text
+    assert f'href="{made.headers["location"]}"' in listed
+    assert f'href="{window.home}/"' in listed
+
+
+async def test_who_belongs_to_no_workspace_is_shown_the_way_to_one(
+    app: FastAPI, client: httpx.AsyncClient, anna: Person, session: Session
+) -> None:
+    window = await open_window(app, client, anna)
+    await session.execute(text("DELETE FROM membership"))
+    page = await window.get("/")
+    assert page.status_code == 200
+    assert 'href="/workspaces/new"' in page.text
 
 
 class TestClosed:

@@ -187,3 +187,28 @@ def parse_time_zone(text: str) -> str:
     if text not in zoneinfo.available_timezones():
         raise Invalid("This is not the name of a time zone, such as `Europe/Berlin`.", field="time_zone")
     return text
+
+
+def role_named(text: str) -> Role:
+    """The role with this name.
+
+    Raises:
+        Invalid: There is no such role.
+    """
+    for role in ROLES:
+        if role == text:
+            return role
+    raise Invalid("Choose one of the roles.", field="role")
+
+
+def kind_named(text: str) -> Kind:
+    """The kind with this name.
+
+    Raises:
+        Invalid: There is no such kind.
+    """
+    if text == "household":
+        return "household"
+    if text == "company":
+        return "company"
+    raise Invalid("It is a household or a company.", field="kind")

@@ -6,7 +6,7 @@ from expenses.accounts.auth import client_address, require_open_registration
 from expenses.accounts.forms import AnyFields, SignedIn
 from expenses.accounts.model import PASSWORD_MIN_LENGTH
 from expenses.accounts.pages import signed_in
-from expenses.errors import NotFound, ServiceError
+from expenses.errors import ServiceError
 from expenses.http import Now, SessionDep
 from expenses.web.csrf import check_form_token, form_token, keep_form_token
 from expenses.web.page import page, see_other
@@ -18,10 +18,14 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 async def home(request: Request, session: SessionDep, actor: SignedIn) -> Response:
     memberships = await service.list_memberships(session, actor=actor)
-    if not memberships:
-        raise NotFound("You belong to no workspace yet; ask somebody to let you into theirs.")
     if len(memberships) == 1:
         return see_other(f"/w/{memberships[0].workspace.id}/")
+    return page(request, "workspaces/choose.html", actor=actor, memberships=memberships)
+
+
+@router.get("/workspaces")
+async def choose(request: Request, session: SessionDep, actor: SignedIn) -> Response:
+    memberships = await service.list_memberships(session, actor=actor)
     return page(request, "workspaces/choose.html", actor=actor, memberships=memberships)
 
 

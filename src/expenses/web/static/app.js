@@ -82,3 +82,13 @@ const complain = (event) => {
 };
 document.addEventListener("htmx:responseError", complain);
 document.addEventListener("htmx:sendError", complain);
+
+// What is worth copying can be selected by hand; the button is there where the browser can do it.
+for (const button of document.querySelectorAll("[data-copies]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).value);
+    button.querySelector("span").textContent = "Copied";
+  });
+}
