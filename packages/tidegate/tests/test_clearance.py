@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
 from application import holding
 from bench import ALTER, BUILD, NO_LIMITS, answered, bench
+from projects import Project
 
 from tidegate.database.lock import FENCE
 from tidegate.run.clearance import Question
 from tidegate.run.pace import Pace
-
-if TYPE_CHECKING:
-    from projects import Project
 
 
 def test_with_nobody_in_the_way_it_goes_with_the_timeout(accounts: Project) -> None:
@@ -172,3 +169,25 @@ def test_a_long_statement_is_told_by_its_first_sixty_characters(accounts: Projec
         assert at.ask(f"  {sql}") is None
         shown = sql if length == 60 else f"{sql[:60]}…"
         assert at.told[0].startswith(f"    waiting before `{shown}` (")
+
+
+def test_whose_age_is_hidden_counts_from_when_it_was_first_seen(accounts: Project) -> None:
+    role = f"blind_{accounts.url.rpartition('_')[2]}"
+    accounts.query(f"CREATE ROLE {role} LOGIN")
+    blind = Project(accounts.folder, accounts.url.replace("postgres@", f"{role}@"))
+    question = Question(ALTER, 0, autocommit=False)
+    with bench(blind) as at:
+        with holding(accounts) as pid:
+            assert at.clearance.consider(question) is None, "it may have been there for long"
+            assert (at.clearance.blockers, at.told) == ([], [])
+            time.sleep(0.15)
+            assert at.clearance.consider(question) is None
+            assert at.told[1].startswith(f"      pid {pid} (`report` of postgres, open for 0.")
+            assert not at.clearance.is_clear()
+        assert at.clearance.is_clear()
+        assert answered(at.clearance.consider(question)).verdict == "go"
+    with bench(blind, Pace(lock_timeout_s=60)) as at, holding(accounts):
+        assert at.clearance.consider(question) is None
+        assert answered(at.clearance.consider(question)).verdict == "go", "it is young as far as we saw"
+        assert at.clearance.is_clear()
+    accounts.query(f"DROP ROLE {role}")
