@@ -29,6 +29,7 @@ from expenses.limits import BodyLimit, RateLimit
 from expenses.logs import RequestLog
 from expenses.openapi import describe_problems
 from expenses.payments.api import router as payments_api
+from expenses.rates.api import router as rates_api
 from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
 from expenses.web import site
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(payments_api)
     app.include_router(ledger_api)
     app.include_router(reports_api)
+    app.include_router(rates_api)
     app.include_router(history_api)
     for pages in (accounts_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
         app.include_router(pages)

@@ -33,6 +33,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {PAGES}/members/{{user_id:uuid}}/role": {"role": "viewer"},
     f"POST {PAGES}/invitations": {"role": "member"},
     f"POST {PAGES}/settings": {"name": "x", "kind": "company", "base_currency": "EUR", "time_zone": "UTC"},
+    f"PUT {API}/rates/{{base}}/{{quote}}/{{on}}": {"rate": "1.1"},
     f"POST {PAGES}/expenses": FORM,
     f"POST {PAGES}/expenses/{{expense_id:uuid}}": FORM,
     f"POST {PAGES}/categories": {"name": "Other", "parent_id": "", "color": "#000000"},
@@ -72,6 +73,19 @@ async def _invitation(client: httpx.AsyncClient, owner: Person) -> str:
     return str(answer.json()["id"])
 
 
+async def _rate_day(client: httpx.AsyncClient, owner: Person) -> str:
+    await client.put(f"{owner.url}/rates/EUR/USD/2026-11-20", json={"rate": "1.08"}, headers=owner.headers)
+    return "2026-11-20"
+
+
+async def _base(_: httpx.AsyncClient, __: Person) -> str:
+    return "EUR"
+
+
+async def _quote(_: httpx.AsyncClient, __: Person) -> str:
+    return "USD"
+
+
 async def _month(_: httpx.AsyncClient, __: Person) -> str:
     return "2026-11"
 
@@ -81,6 +95,9 @@ THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
     "category_id": _category,
     "account_id": _account,
     "invitation_id": _invitation,
+    "base": _base,
+    "quote": _quote,
+    "on": _rate_day,
     "month": _month,
     "user_id": _member,
 }

@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
-from expenses.errors import Invalid
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
 from expenses.rates import service
@@ -68,7 +67,9 @@ class Loaded(BaseModel):
     changed: int = Field(description="How many of them were new, or others than before; by hand ones stay")
 
 
-@router.get("", summary="List exchange rates", response_model=RateList, responses=_READ, openapi_extra=needs(Action.SEE_LEDGER))
+@router.get(
+    "", summary="List exchange rates", response_model=RateList, responses=_READ, openapi_extra=needs(Action.SEE_LEDGER)
+)
 async def list_rates(
     workspace_id: UUID,
     actor: Caller,
@@ -101,7 +102,7 @@ async def list_rates(
     openapi_extra=needs(Action.CHANGE_RATES),
 )
 async def put_rate(
-    workspace_id: UUID, base: Code, quote: Code, on: date, body: RateIn, actor: Caller, session: SessionDep, *, now: Now
+    workspace_id: UUID, base: Code, quote: Code, on: date, *, body: RateIn, actor: Caller, session: SessionDep, now: Now
 ) -> JSONResponse:
     rate = Rate(workspace_id, base, quote, on, parse_rate(body.rate), body.source)
     return JSONResponse((await service.put_rate(session, actor=actor, rate=rate, now=now)).snapshot())
@@ -115,11 +116,9 @@ async def put_rate(
     openapi_extra=needs(Action.CHANGE_RATES),
 )
 async def delete_rate(
-    workspace_id: UUID, base: Code, quote: Code, on: date, actor: Caller, session: SessionDep, *, now: Now
+    workspace_id: UUID, base: Code, quote: Code, on: date, *, actor: Caller, session: SessionDep, now: Now
 ) -> None:
-    await service.delete_rate(
-        session, actor=actor, workspace_id=workspace_id, base=base, quote=quote, on=on, now=now
-    )
+    await service.delete_rate(session, actor=actor, workspace_id=workspace_id, base=base, quote=quote, on=on, now=now)
 
 
 @router.post(
@@ -152,6 +151,4 @@ async def _body(request: Request) -> bytes:
         content += chunk
         if len(content) > LARGEST_FILE:
             break  # the service refuses it; no more of it is kept
-    if not content:
-        raise Invalid("Send the file as the body of the request.", field="file")
     return bytes(content)

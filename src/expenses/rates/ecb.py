@@ -50,7 +50,7 @@ def parse_rates(text: str, *, workspace_id: UUID, source: str) -> list[Rate]:
     reading = _Reading(workspace_id, source)
     try:
         for row in rows:
-            if any(cell.strip() for cell in row):
+            if any(cell.strip() for cell in row) and not reading.is_hopeless:
                 reading.take(rows.line_num, [cell.strip() for cell in row])
     except csv.Error as exc:
         reading.faults.append(f"line {rows.line_num}: {exc}")
@@ -69,12 +69,15 @@ class _Reading:
         self.faults: list[str] = []
         self._workspace_id, self._source = workspace_id, source
         self._codes: list[str] | None = None
+        self.is_hopeless = False
+        """The headings are wrong, so that no line under them means anything."""
         self._days: dict[date, int] = {}
 
     def take(self, line: int, row: list[str]) -> None:
         if self._codes is None:
             self._codes = row[1:]
             self.faults += [f"line {line}: {fault}" for fault in _faults_of_head(row)]
+            self.is_hopeless = bool(self.faults)
             return
         try:
             day = self._day(line, row[0])
@@ -102,10 +105,12 @@ class _Reading:
             raise ValueError(f"{len(row)} cells under {len(codes) + 1} headings")
         for code, cell in zip(codes, row[1:], strict=False):
             if cell not in {"", "N/A"}:
+                if not code:
+                    raise ValueError(f"`{cell[:30]}` stands under no heading")
                 try:
                     yield code, parse_rate(cell)
                 except Invalid as exc:
-                    raise ValueError(f"`{cell[:30]}` under {code or 'no heading'} is not a rate") from exc
+                    raise ValueError(f"`{cell[:30]}` under {code} is not a rate") from exc
 
 
 def _faults_of_head(row: list[str]) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Exchange rates and conversion, exact to the last minor unit. Pure: no I/O, no clock. The rules are in docs/rates.md.
 
-    Invalid
-    ├── InvalidRate          not a number as we write them, zero, or too many digits
-    ├── InvalidPair          a currency against itself
-    └── InvalidSource        blank or too long
+Invalid
+├── InvalidRate          not a number as we write them, zero, or too many digits
+├── InvalidPair          a currency against itself
+└── InvalidSource        blank or too long
 """
 
 from __future__ import annotations
@@ -172,14 +172,14 @@ def convert(amount: Money, into: Currency, quoted: Quotation) -> Converted | Non
 
 
 def rounded_product(minor: int, rate: Decimal, *, shift: int) -> int:
-    """`minor × rate × 10^shift`, rounded half to even, in whole numbers all the way."""
+    """`minor * rate * 10**shift`, rounded half to even, in whole numbers all the way."""
     _, digits, exponent = rate.as_tuple()
     product = minor * int("".join(map(str, digits)))
     power = int(exponent) + shift
     if power >= 0:
         return int(product * 10**power)
-    unit = 10**-power
-    whole, rest = divmod(product, unit)
+    unit = int(10**-power)
+    whole, rest = divmod(product, unit)  # towards minus infinity, so that the rest is never negative
     is_above_half = 2 * rest > unit or (2 * rest == unit and whole % 2 == 1)
     return whole + 1 if is_above_half else whole
 

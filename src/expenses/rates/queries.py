@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from expenses.rates.model import BY_HAND, LOOK_BACK, Rate
 from expenses.rates.tables import fx_rate
+from expenses.workspaces.tables import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -118,6 +119,11 @@ async def store_rate(session: Session, *, changed: Rate) -> None:
 async def delete_rate(session: Session, *, old: Rate) -> None:
     """Take a rate away that this transaction has locked."""
     await session.execute(_exactly(delete(fx_rate), old))
+
+
+async def is_workspace(session: Session, *, workspace_id: UUID) -> bool:
+    """Whether there is such a workspace."""
+    return (await session.execute(select(workspace.c.id).where(workspace.c.id == workspace_id))).first() is not None
 
 
 async def insert_loaded(session: Session, *, new: Sequence[Rate]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from datetime import date, datetime
+    from datetime import datetime
     from uuid import UUID
 
     from expenses.accounts.model import Actor
@@ -125,6 +126,7 @@ async def load_rates(
 
     Raises:
         InvalidRatesFile: With the numbers of the bad lines.
+        NotFound: There is no such workspace.
     """
     if len(content) > LARGEST_FILE:
         raise InvalidRatesFile(f"The file has more than {LARGEST_FILE:,} bytes; split it by years.", field="file")
@@ -137,6 +139,8 @@ async def load_rates(
     told = {"source": source, "rates": len(rates), "from": min(days).isoformat(), "to": max(days).isoformat()}
     told |= {"sha256": sha256(content).hexdigest()}
     async with transaction(session):
+        if not await queries.is_workspace(session, workspace_id=workspace_id):
+            raise NotFound
         changed = await queries.insert_loaded(session, new=rates)
         after = told | {"changed": changed}
         event = event_about("rates", uuid7(now), "load", before=None, after=after, actor_id=actor_id, now=now)
@@ -198,12 +202,6 @@ def _key(text: str, *, scope: str) -> tuple[str, str, date]:
     key = cursors.decode(text, scope=scope, length=_KEY_BYTES)
     try:
         pair = key[:6].decode("ascii")
-        return pair[:3], pair[3:], _day(int.from_bytes(key[6:], "big"))
+        return pair[:3], pair[3:], date.fromordinal(int.from_bytes(key[6:], "big"))
     except (ValueError, OverflowError) as exc:
         raise cursors.InvalidCursor(field="cursor") from exc
-
-
-def _day(ordinal: int) -> date:
-    from datetime import date  # noqa: PLC0415
-
-    return date.fromordinal(ordinal)

@@ -48,6 +48,7 @@ class Action(enum.Enum):
     CHANGE_EXPENSES = Right("Record, change, delete and restore expenses", _WRITERS, "write")
     CHANGE_CATEGORIES = Right("Make, change and archive categories", _WRITERS, "write")
     CHANGE_ACCOUNTS = Right("Make, change and archive payment accounts", _WRITERS, "write")
+    CHANGE_RATES = Right("Enter, load and delete exchange rates", _WRITERS, "write")
     SEE_AUDIT = Right("See who changed what", _MANAGERS, "read")
     SEE_WORKSPACE = Right("See the workspace's settings", _EVERYBODY, "read")
     CHANGE_WORKSPACE = Right("Change name, kind, currency and time zone", _MANAGERS, "admin")
