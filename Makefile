@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
-HERE := not deep and not stack and not browser and not fresh and not histories
+HERE := not api and not deep and not stack and not browser and not fresh and not histories
 ARGS ?=
 NAME ?=
 MODULE ?=
@@ -65,6 +65,10 @@ test-histories: $(SYNCED) ## Walk the histories of Prefect, MLflow and Airflow, 
 .PHONY: test-histories-sample
 test-histories-sample: $(SYNCED) ## The same on one major, each killed 4 times [ARGS=…]
 	@$(PYTEST) -n 2 --dist loadgroup -m histories --junitxml=.reports/test-histories-sample.xml packages/tidegate/tests/histories $(ARGS)
+
+.PHONY: test-api
+test-api: $(SYNCED) ## Try every operation of the API with made-up requests, and a generated client [API_EXAMPLES=8] [ARGS=…]
+	@$(PYTEST) -m api --junitxml=.reports/test-api.xml tests $(ARGS)
 
 .PHONY: test-stack
 test-stack: $(SYNCED) ## Run the deployment commands in real containers [ARGS=…]

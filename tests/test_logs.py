@@ -7,11 +7,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from tests.people import PASSWORD
 
 from expenses import logs
 
 if TYPE_CHECKING:
     import httpx
+    from fastapi import FastAPI
     from tests.people import Person
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +41,55 @@ async def test_nothing_personal_is_written_down(client: httpx.AsyncClient, capsy
     assert "/api/v1/auth/token" in out.out
     assert "geheim" not in out.out + out.err
     assert "hunter2" not in out.out + out.err
+
+
+async def test_no_line_of_a_whole_scenario_tells_of_anybody(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = ("geheim", PASSWORD, "Praxis", "Befund", "Zahnersatz")
+    form = {"email": "geheim@example.org", "password": PASSWORD, "display_name": "Geheim"}
+    home = (await client.post("/api/v1/auth/register", json=form)).json()["workspace"]["id"]
+    await client.post("/api/v1/auth/register", json=form)  # taken
+    credentials = {"username": "geheim@example.org", "password": PASSWORD}
+    token = (await client.post("/api/v1/auth/token", data=credentials)).json()["access_token"]
+    await client.post("/api/v1/auth/token", data=credentials | {"password": "Befund-Befund"})
+    client.headers["Authorization"] = f"Bearer {token}"
+    url = f"/api/v1/workspaces/{home}"
+    body = {"spent_on": "2026-11-01", "amount": {"value": "1.00", "currency": "EUR"}, "merchant": "Praxis Befund"}
+    keyed = {"Idempotency-Key": "Praxis-1"}
+    await client.post(f"{url}/expenses", json=body | {"note": "Zahnersatz"}, headers=keyed)
+    made = await client.post(f"{url}/expenses", json=body | {"note": "Zahnersatz"}, headers=keyed)
+    assert made.status_code == 201
+    for wrong in ({"note": 7}, {"merchant": "Praxis" * 99}, {"Zahnersatz": 1}, {"payer_id": home}):
+        assert (await client.post(f"{url}/expenses", json=body | wrong)).status_code == 422
+    await client.patch(made.headers["Location"], json={"tags": ["Befund"]}, headers={"If-Match": '"9"'})
+    await client.get(f"{url}/expenses", params={"q": "Praxis"})
+    await client.get(f"{url}/expenses?cursor=Befund")
+    await client.get("/sign-in?next=/Praxis", headers={"Accept": "text/html", "Cookie": "x=Befund"})
+    await client.post("/sign-in", data={"email": "geheim@example.org", "password": PASSWORD})
+    await client.delete(made.headers["Location"])
+    out = capsys.readouterr()
+    assert out.out.count('"event": "request"') >= 14
+    assert [each for each in (*secrets, token) if each.lower() in (out.out + out.err).lower()] == []
+
+
+async def test_a_crash_is_logged_with_its_place_and_kind_but_not_with_what_it_says(
+    app: FastAPI, anna: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("json")
+    try:
+        async with app.state.engine.connect() as session:
+            await session.execute(
+                text("INSERT INTO user_account SELECT gen_random_uuid(), email FROM user_account WHERE id = :id"),
+                {"id": anna.user.id},
+            )
+    except DBAPIError:
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    (line,) = lines(capsys)
+    assert "test_logs.py" in line["exception"]
+    assert "IntegrityError" in line["exception"]
+    assert "SQLSTATE 23" in line["exception"]
+    assert "anna@example.org" not in json.dumps(line)
 
 
 async def test_the_proxys_id_is_in_the_log_the_answer_and_the_record(

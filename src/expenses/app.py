@@ -27,7 +27,7 @@ from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.pages import router as ledger_pages
 from expenses.limits import BodyLimit, RateLimit
 from expenses.logs import RequestLog
-from expenses.openapi import describe_problems
+from expenses.openapi import describe, operation_id
 from expenses.payments.api import router as payments_api
 from expenses.rates.api import router as rates_api
 from expenses.reports.api import router as reports_api
@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,  # FastAPI's pages load their scripts from a CDN, which our CSP and our promise forbid
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
     app.state.engine = create_engine(settings)
@@ -90,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(pages)
     app.add_middleware(Crashes)
     site.install(app)
-    describe_problems(app)
+    describe(app)
     if settings.metrics_token is not None:
         metrics.install(app, token=settings.metrics_token.get_secret_value())
     app.add_middleware(RequestLog)  # the outermost, so that it sees every answer

@@ -74,21 +74,25 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def problem(error: ServiceError, *, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
-    """An RFC 9457 answer. Its `code` is stable and what clients test for; `more` are extension members."""
-    body = {
+def problem_body(error: ServiceError) -> dict[str, object]:
+    """An error as the members that RFC 9457 names, and the stable `code` that clients test for."""
+    body: dict[str, object] = {
         "type": f"{PROBLEM_TYPES}#{error.code}",
         "title": error.code.replace("_", " "),
         "status": error.status,
         "code": error.code,
         "detail": error.detail,
     }
-    if error.field:
-        body["errors"] = [{"field": error.field, "detail": error.detail}]
+    return body | ({"errors": [{"field": error.field, "detail": error.detail}]} if error.field else {})
+
+
+def problem(error: ServiceError, *, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+    """An error as an answer; `more` are extension members."""
     said = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == 401:
         said["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body | more, status_code=error.status, headers=said | (headers or {}), media_type=PROBLEM)
+    body = problem_body(error) | more
+    return JSONResponse(body, status_code=error.status, headers=said | (headers or {}), media_type=PROBLEM)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from structlog.typing import ExcInfo
 
 HEADER = "X-Request-ID"
 
@@ -26,6 +28,9 @@ _SOUND_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 """Asked every few seconds by health checks and monitoring: written down only when the server itself fails."""
+
+_MOST_CAUSES = 5
+"""An error and four causes of it: SQLAlchemy's has two."""
 
 _log = structlog.get_logger("expenses")
 
@@ -38,7 +43,7 @@ def configure(log_format: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: list[Any] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(_without_messages), structlog.processors.JSONRenderer()]
         if log_format == "json"
         else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
     )
@@ -56,6 +61,23 @@ def configure(log_format: str) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
+
+
+def _without_messages(exc_info: ExcInfo) -> str:
+    """Where an error came from, and of which kinds it and its causes are.
+
+    Their messages are left out: PostgreSQL's name the values that clash, Python's the text that is no number. The
+    SQLSTATE says as much about the kind, and nothing about anybody.
+    """
+    found: list[str] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None and len(found) < _MOST_CAUSES:
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
+        sqlstate = getattr(error, "sqlstate", None)
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        found.append(f"{frames}{kind}" + (f" (SQLSTATE {sqlstate})" if sqlstate else ""))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nwhich came from:\n".join(found)
 
 
 class RequestLog:

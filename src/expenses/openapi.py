@@ -1,4 +1,4 @@
-"""How the API's description tells of errors: every one of them is a problem (RFC 9457), not FastAPI's own format."""
+"""What the API's description says beyond the routes: errors are problems (RFC 9457), and everything has an example."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from expenses.http import PROBLEM
+from expenses.errors import (
+    Conflict,
+    Crashed,
+    Forbidden,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    ServiceError,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+from expenses.examples import example_of
+from expenses.http import PROBLEM, problem_body
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from fastapi.routing import APIRoute
 
 _PROBLEM_SCHEMA = "#/components/schemas/Problem"
 
@@ -22,6 +37,22 @@ _IF_NONE_MATCH = {
     "required": False,
     "description": "An `ETag` that you have: if it is still the current one, the answer is 304 without a body",
     "schema": {"type": "string"},
+}
+
+_EXAMPLES: dict[int, type[ServiceError]] = {
+    kind.status: kind
+    for kind in (
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        Conflict,
+        PreconditionFailed,
+        TooLarge,
+        Malformed,
+        TooManyRequests,
+        Crashed,
+        Unavailable,
+    )
 }
 
 
@@ -48,18 +79,25 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*statuses, 422)}
 
 
-def describe_problems(app: FastAPI) -> None:
-    """Give the routes' error answers their true media type in `/api/openapi.json`."""
+def operation_id(route: APIRoute) -> str:
+    """What generated clients call an operation: the name of its function, which is therefore unique in the API."""
+    return route.name
+
+
+def describe(app: FastAPI) -> None:
+    """Complete `/api/openapi.json` with what no route says by itself: the answers of the middlewares, and examples."""
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
-        description = described()
-        for name, path in description["paths"].items():
-            for method, operation in path.items():
-                if name.startswith("/api/"):
-                    _add_common_answers(operation, method=method)
-                _name_media_type(operation["responses"])
-        return description
+        if app.openapi_schema is None:
+            description = described()
+            for name, path in description["paths"].items():
+                for method, operation in path.items():
+                    if name.startswith("/api/"):
+                        _add_common_answers(operation, method=method)
+                    _name_media_type(operation["responses"])
+                    _add_examples(operation, description["components"]["schemas"])
+        return described()  # which FastAPI keeps
 
     app.openapi = openapi  # type: ignore[method-assign]  # what FastAPI's manual prescribes ("Extending OpenAPI")
 
@@ -82,3 +120,13 @@ def _name_media_type(responses: dict[str, Any]) -> None:
         content = response.get("content", {})
         if content.get("application/json", {}).get("schema", {}).get("$ref") == _PROBLEM_SCHEMA:
             content[PROBLEM] = content.pop("application/json")
+
+
+def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    answers = [(int(status), answer) for status, answer in operation["responses"].items()]
+    for status, described in [(0, operation.get("requestBody", {})), *answers]:
+        for media_type, content in described.get("content", {}).items():
+            if media_type == PROBLEM:
+                content.setdefault("example", problem_body(_EXAMPLES.get(status, ServiceError)()))
+            elif "schema" in content and "examples" not in content:
+                content.setdefault("example", example_of(content["schema"], schemas))

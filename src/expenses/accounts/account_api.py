@@ -142,7 +142,7 @@ async def end_session(session_id: UUID, actor: Administrator, session: SessionDe
 
 
 @router.get("/events", summary="List what happened to your account", responses=problems(401, 403))
-async def list_events(actor: Caller, session: SessionDep, cursor: Cursor = None) -> EventList:
+async def list_account_events(actor: Caller, session: SessionDep, cursor: Cursor = None) -> EventList:
     events, following = await token_service.list_events(session, actor=actor, cursor=cursor)
     return EventList(items=[EventOut.model_validate(event, from_attributes=True) for event in events], next=following)
 

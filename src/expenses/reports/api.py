@@ -61,7 +61,7 @@ class MonthReportOut(BaseModel):
 @router.get(
     "/monthly", summary="Add up a month", responses=problems(401, 403, 404), openapi_extra=needs(Action.SEE_LEDGER)
 )
-async def monthly(
+async def get_monthly_report(
     workspace_id: UUID,
     actor: Caller,
     session: SessionDep,

@@ -121,7 +121,7 @@ async def register(draft: Registration, request: Request, session: SessionDep, n
 
 
 @router.get("/me", summary="Who you are", responses=problems(401, 403))
-async def me(actor: Caller, session: SessionDep) -> Me:
+async def get_me(actor: Caller, session: SessionDep) -> Me:
     memberships = await service.list_memberships(session, actor=actor)
     return Me(
         id=actor.user_id,

@@ -126,12 +126,14 @@ async def invite(
     responses=problems(401, 403, 404),
     openapi_extra=needs(Action.INVITE),
 )
-async def revoke(workspace_id: UUID, invitation_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
+async def revoke_invitation(
+    workspace_id: UUID, invitation_id: UUID, actor: Caller, session: SessionDep, now: Now
+) -> None:
     await service.revoke(session, actor=actor, workspace_id=workspace_id, invitation_id=invitation_id, now=now)
 
 
 @router.get("/invitations/preview", summary="What an invitation is to", responses=problems(404))
-async def preview(
+async def preview_invitation(
     token: Annotated[str, Query(description="The invitation's token")],
     response: Response,
     session: SessionDep,
@@ -142,7 +144,7 @@ async def preview(
 
 
 @router.post("/invitations/accept", summary="Accept an invitation", responses=problems(401, 403, 404, 409))
-async def accept(body: Acceptance, actor: Caller, session: SessionDep, now: Now) -> WorkspaceOut:
+async def accept_invitation(body: Acceptance, actor: Caller, session: SessionDep, now: Now) -> WorkspaceOut:
     return membership_out(await service.accept(session, actor=actor, token=body.token, now=now))
 
 

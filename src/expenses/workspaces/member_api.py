@@ -113,7 +113,9 @@ async def remove_member(workspace_id: UUID, user_id: UUID, actor: Caller, sessio
     responses=_WRITE,
     openapi_extra=needs(Action.HAND_OVER),
 )
-async def hand_over(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, now: Now) -> MemberOut:
+async def hand_over_workspace(
+    workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, now: Now
+) -> MemberOut:
     owner = await service.hand_over(session, actor=actor, workspace_id=workspace_id, user_id=user_id, now=now)
     return _out(owner)
 
@@ -121,7 +123,7 @@ async def hand_over(workspace_id: UUID, user_id: UUID, actor: Caller, session: S
 @router.post(
     "/leave", summary="Leave a workspace", status_code=204, responses=_WRITE, openapi_extra=needs(Action.LEAVE)
 )
-async def leave(workspace_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
+async def leave_workspace(workspace_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
     await service.leave(session, actor=actor, workspace_id=workspace_id, now=now)
 
 

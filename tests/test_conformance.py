@@ -1,0 +1,153 @@
+"""Whatever is sent to the API, its answer is one that its description has: no crash, no undescribed status or body.
+
+Schemathesis makes the requests up from `/api/openapi.json`, good ones and bad ones, for each operation as somebody who
+has just signed up and owns a workspace with something in it. `API_EXAMPLES` says how many of each kind, always
+from the same seed; with some hundred it is a search, not a check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, Phase
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi import checks
+from tests.people import People
+
+from expenses.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from schemathesis import APIOperation, Case
+    from tests.people import Person
+
+    from expenses.config import Settings
+
+pytestmark = pytest.mark.api
+
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "8"))
+
+LONGEST_S = 60 * max(1, EXAMPLES / 8)
+"""Seconds of this process, which is client and server. A run that has not come to every operation by then fails."""
+
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+
+BODY = {"spent_on": "2026-11-01", "amount": {"value": "12.50", "currency": "EUR"}, "merchant": "Corner Bakery"}
+
+
+class Server:
+    """The service on a port of its own, in a thread with its own event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.app = create_app(settings.model_copy(update={"rate_limit": 0}))
+        config = uvicorn.Config(self.app, port=0, log_config=None, lifespan="on")
+        self._server = uvicorn.Server(config)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._server.serve(),))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def sign_up(self) -> Person:
+        """Somebody new."""
+        return asyncio.run_coroutine_threadsafe(People(self.app).sign_up(), self._loop).result()
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Server]:
+    with Server(settings) as running:
+        yield running
+
+
+def test_every_answer_is_one_that_the_description_has(server: Server) -> None:
+    schema: Any = schemathesis.openapi.from_dict(server.app.openapi())
+    ends_at = time.process_time() + LONGEST_S
+    operations = [found.ok() for found in schema.get_all_operations() if found.ok().path.startswith("/api/")]
+    failures = []
+    for operation in operations:
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            assert time.process_time() < ends_at, f"{operation.label} was not reached"
+            try:
+                try_out(server, operation, mode)
+            except Exception as exc:  # noqa: BLE001 - each kind of finding; all of them are told at the end
+                failures.append(f"{operation.label} ({mode.value}): {told(exc)}")
+    assert failures == [], "\n\n".join(failures)
+
+
+def try_out(server: Server, operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode) -> None:
+    """Send what Schemathesis makes up for one operation, as a new person. Raises what is wrong with an answer."""
+    anna = server.sign_up()
+    ids = things_of(server, anna)
+
+    @hypothesis.seed(20261122)
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @hypothesis.given(case=strategy_of(operation, mode), is_real=hypothesis.strategies.booleans())
+    def send(case: Case[Any], *, is_real: bool) -> None:
+        names = ids if is_real else {"workspace_id": ids["workspace_id"]}
+        case.path_parameters.update({name: names[name] for name in case.path_parameters if name in names})
+        headers = anna.headers if operation.definition.raw.get("security") else {}
+        case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS, timeout=20)
+
+    send()
+
+
+def strategy_of(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode) -> Any:  # noqa: ANN401 - untyped there
+    """Requests of this kind; good ones where there can be no bad ones."""
+    has_input = operation.body or operation.query or operation.headers or operation.path_parameters
+    return operation.as_strategy(generation_mode=mode if has_input else GenerationMode.POSITIVE)
+
+
+def things_of(server: Server, anna: Person) -> dict[str, str]:
+    """What there is for the names in paths, so that not every answer is 404."""
+    with httpx.Client(base_url=server.url, headers=anna.headers) as client:
+        expense = client.post(f"{anna.url}/expenses", json=BODY).json()["id"]
+        category = client.post(f"{anna.url}/categories", json={"name": "Food"}).json()["id"]
+    return {
+        "workspace_id": str(anna.workspace.id),
+        "user_id": str(anna.user.id),
+        "expense_id": expense,
+        "category_id": category,
+    }
+
+
+def told(exc: BaseException) -> str:
+    """What Schemathesis has found, and the request that shows it."""
+    inner = getattr(exc, "exceptions", None)
+    return "\n".join(told(each) for each in inner) if inner else f"{type(exc).__name__}: {exc}"[:1500]
