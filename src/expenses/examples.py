@@ -37,8 +37,8 @@ _BY_FORMAT = {
 
 _NO_EXAMPLE_YET = "text"
 
-_DEEPEST = 8
-"""Levels of lists in lists: what holds itself, such as a tree, ends there."""
+_DEEPEST = 24
+"""Levels of references and lists: what holds itself, such as a tree, ends there."""
 
 
 def example_of(schema: dict[str, Any], components: dict[str, Any], *, name: str = "", depth: int = 0) -> Any:  # noqa: ANN401 - JSON
