@@ -41,8 +41,8 @@ pytestmark = [
                 id=f"{history.name}-{major}",
                 marks=pytest.mark.xdist_group(f"{history.name}-{major}"),  # one server, one schema to compare with
             )
-            for history in HISTORIES
             for major in (MAJORS if IS_FULL else MAJORS[:1])
+            for history in HISTORIES
         ],
         indirect=True,
     ),
