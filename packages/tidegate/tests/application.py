@@ -8,8 +8,10 @@ import time
 from typing import TYPE_CHECKING
 
 import psycopg2
+from projects import until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from typing import Self
 
@@ -25,6 +27,17 @@ WAITING = (
 """Somebody in this database waits for a lock."""
 
 
+def heard(process: subprocess.Popen[str], text: str) -> str:
+    """What the process says up to the line with this text; the test fails when it ends without."""
+    said = ""
+    assert process.stderr is not None
+    for line in process.stderr:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"it never said `{text}`:\n{said}")
+
+
 @contextlib.contextmanager
 def holding(project: Project, statement: str = "SELECT count(*) FROM account", name: str = "report") -> Iterator[int]:
     """A transaction of an application that goes on holding its locks; gives its process id."""
@@ -38,11 +51,15 @@ def holding(project: Project, statement: str = "SELECT count(*) FROM account", n
 
 
 class Application:
-    """Readers and writers of a table, and how long the slowest of their queries took."""
+    """Readers and writers of a table that have no patience: the server fails a query that waits too long for a lock.
 
-    def __init__(self, project: Project, *statements: str) -> None:
-        self.slowest = 0.0
+    So it is the server that measures the wait, and not a thread here that has to share the processor.
+    """
+
+    def __init__(self, project: Project, *statements: str, patience_ms: int = 500) -> None:
         self.failed: list[str] = []
+        self.done = 0
+        self._patience_ms = patience_ms
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(project.url, text)) for text in statements]
 
@@ -50,15 +67,20 @@ class Application:
         connection = psycopg2.connect(url, application_name="application")
         connection.autocommit = True
         cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {self._patience_ms}")
         while not self._stop.is_set():
-            began = time.monotonic()
             try:
                 cursor.execute(statement)
             except psycopg2.Error as exc:
                 self.failed.append(str(exc))
-            self.slowest = max(self.slowest, time.monotonic() - began)
+            self.done += 1
             time.sleep(0.002)
         connection.close()
+
+    def goes_on(self, queries: int = 100) -> None:
+        """Return when that many more have been answered, or have failed."""
+        wanted = self.done + queries
+        until(lambda: self.done >= wanted, what="the application goes on")
 
     def __enter__(self) -> Self:
         for thread in self._threads:

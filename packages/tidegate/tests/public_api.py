@@ -14,6 +14,7 @@ from tidegate import (
     DatabaseRefused,
     DatabaseUnreachable,
     Interrupted,
+    Judgement,
     LockBusy,
     MigrationFailed,
     PoolerInTheWay,
@@ -56,8 +57,12 @@ def in_a_server(path: str) -> str:
 
 def in_a_program(tell: Callable[[str], None]) -> bool:
     after = upgrade("alembic.ini", "head", database_url="postgresql://host/name", tell=tell)
+    assert_type(after, Judgement)
     assert_type(after.state, str)
     assert_type(after.current, tuple[str, ...])
+    assert_type(after.pending[0].id, str)
+    assert_type(after.exit_code, int)
+    after.state = "current"  # type: ignore[misc]  # read-only
     upgrade(revision=None)  # type: ignore[arg-type]  # the default is `head`
     upgrade("alembic.ini", "head", "postgresql://host/name")  # type: ignore[call-arg]  # by name only
     tidegate.downgrade()  # type: ignore[attr-defined]  # no such name

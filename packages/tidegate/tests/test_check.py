@@ -12,6 +12,7 @@ import pytest
 from conftest import MAJORS
 from test_plan import STOCK_ENV_PY
 from test_pooler import pgbouncer
+from tools.postgres import free_port
 
 from tidegate.check.finding import CHECKS, NO_GO, OK, WARNING, Finding, exit_code_of
 from tidegate.check.report import Report, check
@@ -186,6 +187,42 @@ def test_a_current_database_is_go_and_an_unknown_revision_is_no_go_with_its_own_
     unknown = shop.tidegate("check")
     assert (unknown.code, unknown.out.split("\n")[0]) == (8, "no-go (exit code 8)")
     assert "hint: start the version that migrated last" in unknown.out
+
+
+def test_a_newer_database_that_lacks_what_this_code_needs_is_no_go(shop: Project) -> None:
+    shop.add("d", 'op.drop_column("orders", "n")', down="c", phase="contract")
+    assert shop.tidegate("upgrade").code == 0
+    (shop.folder / "migrations" / "versions" / "d.py").unlink()
+    result = shop.tidegate("check")
+    assert (result.code, result.out.split("\n")[0]) == (5, "no-go (exit code 5)")
+    assert "incompatible: `d` removed what this code needs" in result.out
+    assert "hint: start the newer version again" in result.out
+
+
+def test_several_heads_are_no_go(shop: Project) -> None:
+    shop.add("x", "pass", down="a")
+    result = shop.tidegate("check")
+    assert (result.code, result.out.split("\n")[0]) == (6, "no-go (exit code 6)")
+    assert "diverged: the code has several heads: " in result.out
+    assert "hint: join the heads with `alembic merge heads`" in result.out
+
+
+def test_a_database_that_does_not_answer_is_no_go(shop: Project) -> None:
+    nowhere = f"postgresql://postgres@127.0.0.1:{free_port()}/x"
+    result = shop.tidegate("check", "--wait-for-db", "0.5s", "--format", "json", DATABASE_URL=nowhere)
+    assert result.code == 12
+    finding = only(result.json(), "database")
+    assert (finding["severity"], finding["exit_code"]) == ("no-go", 12)
+    assert "for the database" in finding["what"]
+    assert "start it, or wait longer with `--wait-for-db 5m`" in finding["hint"]
+
+
+def test_a_version_table_that_somebody_has_locked_is_no_go_for_now(shop: Project) -> None:
+    with shop.connection() as other, other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE alembic_version")
+        report = checked(shop)
+    assert report["exit_code"] == 11
+    assert "somebody has locked `alembic_version`" in only(report, "lock")["what"]
 
 
 def test_a_transaction_pooler_is_no_go_and_gets_no_setting_of_ours(shop: Project, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from conftest import execute
+from conftest import MAJORS, execute
 from network import Cable, cable, can_make_cables
 from projects import DOORS, Project, finish, until
-from tools.postgres import temporary_cluster
+from tools.postgres import debian_bin_dir, temporary_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,11 +33,11 @@ class Far(NamedTuple):
     url: str
 
 
-@pytest.fixture
-def far(project: Project) -> Iterator[Far]:
+@pytest.fixture(params=MAJORS)
+def far(request: pytest.FixtureRequest, project: Project) -> Iterator[Far]:
     if not can_make_cables():
         pytest.skip("this machine does not allow network namespaces")
-    cluster = temporary_cluster(None, listen_addresses="*").start()
+    cluster = temporary_cluster(debian_bin_dir() if request.param == "debian" else None, listen_addresses="*").start()
     hba = cluster.folder / "pg_hba.conf"
     hba.write_text(hba.read_text() + "host all all 10.231.0.0/16 trust\n")
     execute(cluster.url, "SELECT pg_reload_conf()")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+from conftest import MAJORS
 from projects import DOORS, Project, finish, until
 from tools.postgres import debian_bin_dir, free_port, temporary_cluster
 
@@ -96,12 +97,8 @@ def own(request: pytest.FixtureRequest, project: Project) -> Iterator[Own]:
     shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize(
-    ("own", "signum"),
-    [("embedded", signal.SIGQUIT), ("debian", signal.SIGINT)],
-    indirect=["own"],
-    ids=["immediate", "fast"],
-)
+@pytest.mark.parametrize("own", MAJORS, indirect=True)
+@pytest.mark.parametrize("signum", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
 def test_a_restart_of_the_server_stops_the_run_and_the_next_one_finishes(own: Own, signum: signal.Signals) -> None:
     cluster, project = own
     two_steps(project)

@@ -82,6 +82,7 @@ def test_a_statement_that_ignores_being_cancelled_is_ended_and_impatience_leaves
     assert_interrupted_and_repeatable(project)
 
 
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_a_hangup_stops_like_any_other_signal(project: Project) -> None:
     slow(project)
     run = project.start(DOORS["tidegate upgrade"])
@@ -127,6 +128,7 @@ def test_a_run_that_others_hold_up_stops_when_told(project: Project, upgrade: st
     assert not project.query("SELECT 1 FROM pg_index WHERE NOT indisvalid")
 
 
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
 @pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-C twice", "the terminal is closed"])
 def test_a_real_terminal_stops_the_run(project: Project, how: str) -> None:
     slow(project)

@@ -1,8 +1,8 @@
 """Makes Alembic migrations an operator's explicit decision, and makes them safe.
 
-Public names: `guard` for `env.py`, `SchemaGate` for a server, `upgrade` for a program, the errors. Everything
-else is private to the package, whatever its name. Importing this imports nothing else; names load when they
-are used.
+Public names: `guard` for `env.py`, `SchemaGate` for a server, `upgrade` for a program, what the two answer, the
+errors. Everything else is private to the package, whatever its name. Importing this imports nothing else; names load
+when they are used.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         WrongSchema,
     )
     from tidegate.gate import Report, SchemaGate
+    from tidegate.report.state import Judgement
 
 _HOMES = {
     "guard": "tidegate.door",
     "SchemaGate": "tidegate.gate",
     "Report": "tidegate.gate",
     "upgrade": "tidegate.api",
+    "Judgement": "tidegate.report.state",
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "DatabaseRefused",
     "DatabaseUnreachable",
     "Interrupted",
+    "Judgement",
     "LockBusy",
     "MigrationFailed",
     "PoolerInTheWay",
