@@ -6,6 +6,7 @@ clone is uv's own cache: its files are linked, not copied, so three environments
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -74,6 +75,15 @@ def install(history: History) -> Installed:
     """The history's environment, made if it is missing or was made from other pins."""
     folder = FOLDER / history.name
     installed = Installed(history, folder)
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / f"{history.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of pytest may want the same one
+        _make(installed)
+    return installed
+
+
+def _make(installed: Installed) -> None:
+    history, folder = installed.history, installed.folder
     key = f"{hashlib.sha256(history.pins.read_bytes()).hexdigest()} {sys.version} {folder}\n"
     made = folder / ".made"
     if not made.exists() or made.read_text() != key:
@@ -83,4 +93,3 @@ def install(history: History) -> Installed:
         uv("pip", "install", "--quiet", "--python", python, "--no-deps", "-r", str(history.pins))
         uv("pip", "install", "--quiet", "--python", python, "--no-deps", "--editable", str(PACKAGE))
         made.write_text(key)
-    return installed
