@@ -32,6 +32,7 @@ from expenses.payments.api import router as payments_api
 from expenses.rates.api import router as rates_api
 from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
+from expenses.sharing.api import router as sharing_api
 from expenses.web import site
 from expenses.workspaces.api import router as workspaces_api
 from expenses.workspaces.invitation_api import router as invitations_api
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(invitations_api)
     app.include_router(payments_api)
     app.include_router(ledger_api)
+    app.include_router(sharing_api)
     app.include_router(reports_api)
     app.include_router(rates_api)
     app.include_router(history_api)

@@ -7,6 +7,7 @@ from expenses.idempotency import tables as idempotency
 from expenses.ledger import tables as ledger
 from expenses.payments import tables as payments
 from expenses.rates import tables as rates
+from expenses.sharing import tables as sharing
 from expenses.workspaces import tables as workspaces
 
-__all__ = ["accounts", "audit", "idempotency", "ledger", "metadata", "payments", "rates", "workspaces"]
+__all__ = ["accounts", "audit", "idempotency", "ledger", "metadata", "payments", "rates", "sharing", "workspaces"]

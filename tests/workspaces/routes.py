@@ -21,12 +21,16 @@ PAGES = "/w/{workspace_id:uuid}"
 
 FORM = {"spent_on": "2026-11-22", "amount": "1", "merchant": "x", "currency": "EUR"}
 
+NOBODY, SOMEBODY = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "12")
+PAYMENT: dict[str, Any] = {"amount": {"value": "1", "currency": "EUR"}, "paid_on": "2026-11-22"}
+
 BODIES: dict[str, dict[str, Any]] = {
     f"POST {API}/expenses": COFFEE,
     f"PATCH {API}/expenses/{{expense_id}}": {"note": "x"},
     f"POST {API}/categories": {"name": "Fresh"},
     f"PATCH {API}/categories/{{category_id}}": {"color": "#000000"},
     f"POST {API}/payment-accounts": {"name": "Card"},
+    f"POST {API}/settlements": {"from_user_id": NOBODY, "to_user_id": SOMEBODY, **PAYMENT},
     f"PATCH {API}/payment-accounts/{{account_id}}": {"kind": "bank"},
     f"PATCH {API}": {"name": "x"},
     f"PATCH {API}/members/{{user_id}}": {"role": "viewer"},
@@ -86,6 +90,14 @@ async def _quote(_: httpx.AsyncClient, __: Person) -> str:
     return "USD"
 
 
+async def _settlement(client: httpx.AsyncClient, owner: Person) -> str:
+    people = (await client.get(f"{owner.url}/members", headers=owner.headers)).json()["items"]
+    ids = [each["user_id"] for each in people if each["user_id"] != str(owner.user.id)]
+    body = {"from_user_id": str(owner.user.id), "to_user_id": ids[0], **PAYMENT}
+    answer = await client.post(f"{owner.url}/settlements", json=body, headers=owner.headers)
+    return str(answer.json()["id"])
+
+
 async def _month(_: httpx.AsyncClient, __: Person) -> str:
     return "2026-11"
 
@@ -94,6 +106,7 @@ THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
     "expense_id": _expense,
     "category_id": _category,
     "account_id": _account,
+    "settlement_id": _settlement,
     "invitation_id": _invitation,
     "base": _base,
     "quote": _quote,

@@ -1,0 +1,1 @@
+"""Who owes whom: what divided expenses come to between people, and the payments that settle it."""
