@@ -14,6 +14,7 @@ from expenses.accounts.account_api import router as account_api
 from expenses.accounts.api import router as accounts_api
 from expenses.accounts.pages import router as accounts_pages
 from expenses.accounts.security_api import router as security_api
+from expenses.accounts.security_pages import router as security_pages
 from expenses.config import Settings
 from expenses.db import create_engine
 from expenses.error_codes import router as error_codes
@@ -87,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(reports_api)
     app.include_router(rates_api)
     app.include_router(history_api)
-    for pages in (accounts_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
+    for pages in (accounts_pages, security_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
         app.include_router(pages)
     for pages in (member_pages, join_pages, settings_pages):
         app.include_router(pages)
