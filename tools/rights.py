@@ -20,11 +20,24 @@ not allow something is told 403 (`forbidden`), a token without the scope too (`i
 have every scope.
 """
 
+_FOOT = """
+## Members
+
+What no table of roles can say, because it depends on whom it is done to:
+
+- A workspace always has an owner: the last one can neither leave nor be removed or be given a lesser role, only hand it
+  over. Of two owners who leave at the same moment one stays.
+- Nobody gives a role above their own, and nobody is invited as an owner: ownership is given to members.
+- Owners may touch everybody, admins only those below them: neither owners nor other admins.
+- An invitation ends with the right of who made it: when they leave, are removed, or are an admin no more.
+- Who has left keeps the name on what they paid.
+"""
+
 
 def page() -> str:
     """The whole page."""
     head = f"| action | {' | '.join(ROLES)} | token's scope |\n| --- |{' :---: |' * len(ROLES)} --- |"
-    return "\n".join([_HEAD, head, *(_row(action.value) for action in Action), ""])
+    return "\n".join([_HEAD, head, *(_row(action.value) for action in Action), _FOOT])
 
 
 def _row(right: Right) -> str:

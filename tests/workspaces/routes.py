@@ -135,10 +135,19 @@ class Route:
         """Whether it takes forms and cookies rather than JSON and tokens."""
         return self.path.startswith("/w/")
 
-    async def address(self, client: httpx.AsyncClient, owner: Person) -> str:
-        """An address of this route at which there is something, in the owner's workspace."""
+    @property
+    def names_a_thing(self) -> bool:
+        """Whether its path has the id of something in the workspace."""
+        return self.path.replace("workspace_id", "").count("_id") > 0
+
+    async def address(self, client: httpx.AsyncClient, owner: Person, *, within: Person | None = None) -> str:
+        """An address of this route that names something of the owner's.
+
+        Args:
+            within: Whose workspace the address claims it to be in; the owner's unless said otherwise.
+        """
         path = self.path.replace(":uuid}", "}")
-        names = {"workspace_id": str(owner.workspace.id)}
+        names = {"workspace_id": str((within or owner).workspace.id)}
         for name in (part.strip("{}") for part in path.split("/") if part.startswith("{")):
             if name not in names:
                 assert name in THINGS, f"say in THINGS how to get a {name}, for {self.name}"

@@ -74,6 +74,28 @@ async def test_every_route_tells_strangers_that_there_is_nothing(stage: Stage) -
 
 
 @pytest.mark.anyio
+async def test_every_route_asks_who_it_is(stage: Stage) -> None:
+    wrong = {}
+    for route in ROUTES:
+        answer = await stage.tried_unnamed(route)
+        asks = (303, "/sign-in") if route.is_page else (401, "")
+        if (answer.status_code, answer.headers.get("Location", "").partition("?")[0]) != asks:
+            wrong[route.name] = answer.status_code
+    assert wrong == {}
+
+
+@pytest.mark.anyio
+async def test_no_route_finds_in_one_workspace_what_is_in_another(stage: Stage) -> None:
+    answers = {
+        route.name: (await stage.tried(route, STRANGER, within=STRANGER)).status_code
+        for route in ROUTES
+        if route.names_a_thing
+    }
+    assert len(answers) > 10
+    assert {name: status for name, status in answers.items() if status != 404} == {}
+
+
+@pytest.mark.anyio
 async def test_every_route_refuses_tokens_that_are_not_for_it(stage: Stage) -> None:
     wrong = []
     for route in ROUTES:
