@@ -14,6 +14,7 @@ import ctypes
 import difflib
 import importlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -184,10 +185,13 @@ def _mutated(cosmic_ray: ModuleType, source: str, operator: object, number: int)
     return found
 
 
+_FOR_TYPES = re.compile(r"^(TYPE_CHECKING =|if) (?:not )?(?:TYPE_CHECKING|True|False)\b", re.MULTILINE)
+
+
 def _meaning(source: str) -> str | None:
-    """The code without its annotations; nothing where cosmic-ray took a bare `*` for a product."""
+    """The code without what is for types only; nothing where cosmic-ray took a bare `*` for a product."""
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(_FOR_TYPES.sub(r"\1 0", source))
     except SyntaxError:
         return None
     for node in ast.walk(tree):

@@ -116,9 +116,11 @@ def test_a_deadlock_is_repeated_too(accounts: Project) -> None:
 @pytest.mark.parametrize("body", [ADD_COLUMN, HIDDEN], ids=["before", "between"])
 def test_a_signal_ends_the_waiting_and_is_recorded(accounts: Project, body: str) -> None:
     accounts.add("a", body)
-    with holding(accounts):
+    with holding(accounts) as pid:
         process = accounts.start([TIDEGATE, "upgrade"])
-        time.sleep(2)
+        said = process.stderr
+        assert said is not None
+        until(lambda: f"pid {pid} (`report`" in said.readline(), what="it says whom it waits for")
         process.send_signal(signal.SIGTERM)
         result = finish(process, timeout=6)
     assert result.code == 143

@@ -27,7 +27,7 @@ LOCKED: dict[str, object] = {"kind": "database", "sqlstate": "55P03", "revision"
 def attempts(
     at: Bench, *errors: dict[str, object] | None, target: str = "head", **first: object
 ) -> tuple[Account, list[Order]]:
-    """Carry out attempts that end with these errors; the first has applied one of three revisions."""
+    """Carry out attempts that end with these errors; the first has applied one of four revisions."""
     at.leave()
     orders: list[Order] = []
     left = list(errors)
@@ -35,7 +35,7 @@ def attempts(
     def work(order: Order) -> Account:
         orders.append(order)
         account = Account()
-        account.plan = ["a", "b", "c"] if len(orders) == 1 else ["b", "c"]
+        account.plan = ["a", "b", "c", "d"] if len(orders) == 1 else ["b", "c", "d"]
         account.applied = ["a"] if len(orders) == 1 else []
         account.error = left.pop(0)
         for name, value in first.items():
@@ -72,14 +72,14 @@ def _fails(_: Order) -> Account:
 
 
 @pytest.mark.parametrize(
-    ("target", "rest"), [("head", "head"), ("+3", "+2"), ("-3", "-2"), ("x@+3", "x@+2"), ("ae10+3", "ae10+3")]
+    ("target", "rest"), [("head", "head"), ("+4", "+3"), ("-4", "-3"), ("x@+4", "x@+3"), ("ae10+4", "ae10+4")]
 )
 def test_a_second_attempt_has_what_the_first_one_left(accounts: Project, target: str, rest: str) -> None:
     with bench(accounts, Pace(lock_timeout_max_s=1.0)) as at:
         account, orders = attempts(at, LOCKED, None, target=target)
         assert [order.target for order in orders] == [target, rest]
         assert orders[1].lock_timeout_s == pytest.approx(0.15)
-        assert (account.plan, account.applied, account.attempts) == (["a", "b", "c"], ["a"], 2)
+        assert (account.plan, account.applied, account.attempts) == (["a", "b", "c", "d"], ["a"], 2)
         assert not account.gave_up
         assert at.told == ["    b was rolled back: lock timeout", "    attempt 2"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from conftest import execute
 
 if TYPE_CHECKING:
@@ -51,3 +52,47 @@ def test_a_transaction_that_env_py_begins_itself_is_its_own_to_commit(project: P
     )
     assert project.tidegate("upgrade").code == 0
     assert project.at() == ["a"]
+
+
+SYNC = """
+import os
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:")).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+ASYNC = """
+import asyncio, os
+from alembic import context
+from sqlalchemy.ext.asyncio import create_async_engine
+
+def configure(connection):
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+
+async def run():
+    engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"))
+    async with engine.connect() as connection:
+        await connection.run_sync(configure)
+
+asyncio.run(run())
+"""
+
+
+@pytest.mark.parametrize("env", [SYNC, ASYNC], ids=["psycopg", "asyncpg"])
+def test_a_session_of_every_driver_has_the_timeout_and_the_fence(project: Project, env: str) -> None:
+    (project.folder / "migrations" / "env.py").write_text(env)
+    fence = "SELECT sum(count) FROM (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' "
+    project.add(
+        "a",
+        "op.execute(\"CREATE TABLE found AS SELECT current_setting('lock_timeout') AS timeout, "
+        f'({fence} AND pid = pg_backend_pid()) AS l) AS fences")',
+    )
+    result = project.tidegate("upgrade")
+    assert result.code == 0, result.err
+    assert project.query("SELECT timeout, fences FROM found") == [("100ms", 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 SLEEP = 'op.execute("CREATE TABLE t_a (id int)"); op.execute("SELECT pg_sleep(60)")'
 IN_BLOCK = "with op.get_context().autocommit_block(): op.execute('{}')"
+LOOPING = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' "
+    "AND query LIKE 'DO $$ BEGIN LOOP%'"
+)
 CONTROL = "application_name LIKE 'tidegate control%%' AND datname = current_database()"
 
 
@@ -91,6 +96,12 @@ def test_a_worker_does_not_outlive_a_parent_that_fails(sleepy: Project) -> None:
         upgrade(sleepy, tell)
 
 
+def is_dead(pid: int) -> bool:
+    """A zombie with no thread left: its end of every pipe is closed."""
+    process = Path(f"/proc/{pid}")
+    return (process / "stat").read_text().split()[2] == "Z" and len([*(process / "task").iterdir()]) == 1
+
+
 def test_an_answer_that_nobody_hears_any_more_is_no_failure_of_its_own(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +113,7 @@ def test_an_answer_that_nobody_hears_any_more_is_no_failure_of_its_own(
         answer = plain(clearance, question)
         worker = int(told.read_text())
         os.kill(worker, signal.SIGKILL)
-        until(lambda: Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z", what="it is dead, and not yet missed")
+        until(lambda: is_dead(worker), what="it is dead, and not yet missed")
         return answer
 
     monkeypatch.setattr(Clearance, "consider", consider)
@@ -216,8 +227,16 @@ def test_a_statement_that_shrugs_off_being_cancelled_is_ended_with_its_worker(
     monkeypatch.setattr(supervise, "STOP_TIMEOUT_S", 0.5)
     loop = "LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP"
     project.add("a", f'op.execute("CREATE TABLE t_a (id int)"); op.execute("DO $$ BEGIN {loop}; END $$")')
+
+    def stop_in_the_loop() -> None:
+        until(lambda: project.query(LOOPING), what="it loops")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop_in_the_loop)
     with (
-        when_at_work(project, lambda: os.kill(os.getpid(), signal.SIGTERM)) as tell,
+        when_at_work(project, thread.start) as tell,
         pytest.raises(tidegate.Interrupted, match="stopped by SIGTERM"),
     ):
         upgrade(project, tell)
+    thread.join()
+    assert project.query(LOOPING) == []
