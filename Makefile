@@ -10,6 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 HERE := not api and not deep and not stack and not browser and not fresh and not histories
+COVERING := attempts blockers budget clearance concurrently gate in_the_way lock pace pooler sessions supervise trace
 ARGS ?=
 NAME ?=
 MODULE ?=
@@ -83,10 +84,10 @@ test-tidegate-wheel: $(SYNCED) ## Run tidegate's tests against its built wheel i
 	@$(PYTHON) -m tools.wheel --junitxml=$(CURDIR)/.reports/test-tidegate-wheel.xml $(ARGS)
 
 .PHONY: coverage
-coverage: $(SYNCED) ## Say which branches of tidegate's locks, retries and gate no test takes [ARGS=…]
+coverage: $(SYNCED) ## Say which branches of tidegate's locks, retries and gate their tests do not take [ARGS=…]
 	@rm -rf .reports/coverage && mkdir -p .reports/coverage
 	@failed=0; $(PYTHON) -m coverage run -m pytest -n 2 --dist loadgroup -m 'not alone and $(HERE)' \
-	--junitxml=.reports/coverage.xml packages/tidegate/tests $(ARGS) || failed=1; \
+	--junitxml=.reports/coverage.xml $(COVERING:%=packages/tidegate/tests/test_%.py) $(ARGS) || failed=1; \
 	$(PYTHON) -m coverage combine -q; $(PYTHON) -m coverage report && exit $$failed
 
 .PHONY: mutation
