@@ -76,3 +76,22 @@ def test_every_request_and_answer_has_an_example_that_is_one(
                 seen += 1
     assert seen > len(operations)
     assert description["openapi"].startswith("3.1")
+
+
+def test_every_operation_that_makes_something_takes_an_idempotency_key(operations: dict[str, Any]) -> None:
+    without = {
+        operation["operationId"]
+        for name, operation in operations.items()
+        if name.startswith("POST") and "201" in operation["responses"]
+        if not any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", []))
+    }
+    assert without - set(NO_KEY) == set()
+
+
+NO_KEY = {
+    "register": "there is nobody yet whose key it could be; the e-mail address is taken by the first request",
+    "create_token": "the answer is a secret",
+    "begin_second_factor": "the answer is a secret",
+    "invite": "the answer is a secret",
+}
+"""Operations that make something and take no `Idempotency-Key`, and why."""

@@ -28,6 +28,18 @@ _BY_NAME = {
     "client_id": "import script",
 }
 
+_BY_MODEL = {
+    "ExpenseIn": {
+        "spent_on": "2026-11-22",
+        "merchant": "Corner Bakery",
+        "amount": {"value": "12.50", "currency": "EUR"},
+        "note": "for the party",
+        "tags": ["holiday"],
+    },
+    "ExpensePatch": {"note": "for the party"},
+}
+"""Requests whose fields do not all go together."""
+
 _BY_FORMAT = {
     "uuid": "01a20320-a200-7000-8cc3-c37249cf019f",
     "date": "2026-11-22",
@@ -44,8 +56,8 @@ _DEEPEST = 24
 def example_of(schema: dict[str, Any], components: dict[str, Any], *, name: str = "", depth: int = 0) -> Any:  # noqa: ANN401 - JSON
     """A value that this JSON schema describes; an object has all its properties."""
     if "$ref" in schema:
-        name_of_model = schema["$ref"].rpartition("/")[2]
-        return example_of(components[name_of_model], components, name=name, depth=depth + 1)
+        model = schema["$ref"].rpartition("/")[2]
+        return _BY_MODEL.get(model) or example_of(components[model], components, name=name, depth=depth + 1)
     for word in ("examples", "enum"):
         if schema.get(word):
             return schema[word][0]

@@ -187,20 +187,6 @@ class ExpenseList(BaseModel):
 class ExpenseIn(_Closed):
     """An expense to record."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "spent_on": "2026-11-22",
-                    "amount": {"value": "12.50", "currency": "EUR"},
-                    "merchant": "Corner Bakery",
-                    "note": "for the party",
-                    "tags": ["holiday"],
-                }
-            ]
-        }
-    )
-
     spent_on: Day = Field(description="1900-01-01 to 2199-12-31")
     amount: Amount
     merchant: Merchant
