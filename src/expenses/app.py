@@ -24,6 +24,7 @@ from expenses.health import router as health
 from expenses.history.api import router as history_api
 from expenses.http import Crashes, install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
+from expenses.ledger.bulk_api import router as bulk_api
 from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.pages import router as ledger_pages
 from expenses.limits import BodyLimit, RateLimit
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(payments_api)
     app.include_router(ledger_api)
     app.include_router(sharing_api)
+    app.include_router(bulk_api)
     app.include_router(reports_api)
     app.include_router(rates_api)
     app.include_router(history_api)

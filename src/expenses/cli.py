@@ -14,6 +14,7 @@ import click
 from expenses.accounts.commands import read_password, reset_password, reset_second_factor
 from expenses.console import REFUSED, USAGE, CommandFailed, as_clause, connected, operator_settings
 from expenses.history.commands import verify
+from expenses.ledger.commands import purge_trash
 from expenses.rates.commands import load_rates
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def cli() -> None:
 
 
 cli.add_command(verify)
+cli.add_command(purge_trash)
 cli.add_command(reset_password)
 cli.add_command(reset_second_factor)
 cli.add_command(load_rates)

@@ -23,7 +23,10 @@ happened, and the default message; `remedy` is what to do, which a case inherits
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ExpensesError(Exception):
@@ -45,10 +48,17 @@ class ServiceError(ExpensesError):
     """What whoever sent the request can do; for the page that lists the codes."""
 
     def __init__(
-        self, detail: str | None = None, *, field: str | None = None, retry_after_s: int | None = None
+        self,
+        detail: str | None = None,
+        *,
+        field: str | None = None,
+        faults: Sequence[tuple[str, str]] = (),
+        retry_after_s: int | None = None,
     ) -> None:
         self.detail = detail or (self.__doc__ or "").partition("\n")[0]
         self.field = field
+        self.faults = [(field, self.detail), *faults] if field else list(faults)
+        """Each field that is wrong, and how."""
         self.retry_after_s = retry_after_s
         super().__init__(self.detail)
 

@@ -83,7 +83,9 @@ def problem_body(error: ServiceError) -> dict[str, object]:
         "code": error.code,
         "detail": error.detail,
     }
-    return body | ({"errors": [{"field": error.field, "detail": error.detail}]} if error.field else {})
+    return body | (
+        {"errors": [{"field": field, "detail": detail} for field, detail in error.faults]} if error.faults else {}
+    )
 
 
 def problem(error: ServiceError, *, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from tests.ledger.recording import COFFEE, category_ids, record
 
@@ -27,6 +28,7 @@ PAYMENT: dict[str, Any] = {"amount": {"value": "1", "currency": "EUR"}, "paid_on
 BODIES: dict[str, dict[str, Any]] = {
     f"POST {API}/expenses": COFFEE,
     f"PATCH {API}/expenses/{{expense_id}}": {"note": "x"},
+    f"POST {API}/expenses/bulk": {"expenses": [{"id": str(UUID(int=0))}], "action": "delete"},
     f"POST {API}/categories": {"name": "Fresh"},
     f"PATCH {API}/categories/{{category_id}}": {"color": "#000000"},
     f"POST {API}/payment-accounts": {"name": "Card"},
@@ -50,6 +52,12 @@ QUERIES = {f"GET {API}/reports/monthly": "?month=2026-11"}
 
 async def _expense(client: httpx.AsyncClient, owner: Person) -> str:
     return str((await record(client, owner))["id"])
+
+
+async def _trashed(client: httpx.AsyncClient, owner: Person) -> str:
+    expense_id = await _expense(client, owner)
+    await client.delete(f"{owner.url}/expenses/{expense_id}", headers=owner.headers)
+    return expense_id
 
 
 async def _category(client: httpx.AsyncClient, owner: Person) -> str:
@@ -116,6 +124,9 @@ THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
 }
 """How to get something that a path can name, in the owner's workspace; called anew for each try."""
 
+SPECIAL = {f"DELETE {API}/trash/{{expense_id}}": _trashed}
+"""Where a route needs something else than others do that name it alike."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -151,7 +162,7 @@ class Route:
         for name in (part.strip("{}") for part in path.split("/") if part.startswith("{")):
             if name not in names:
                 assert name in THINGS, f"say in THINGS how to get a {name}, for {self.name}"
-                names[name] = await THINGS[name](client, owner)
+                names[name] = await SPECIAL.get(self.name, THINGS[name])(client, owner)
         return path.format_map(names) + QUERIES.get(self.name, "")
 
 

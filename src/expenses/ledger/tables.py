@@ -201,3 +201,10 @@ Index(
     expense.c.amount_minor,
     postgresql_where=_alive,
 )
+Index(
+    "expense_trash_idx",
+    expense.c.workspace_id,
+    expense.c.deleted_at.desc(),
+    expense.c.id.desc(),
+    postgresql_where=expense.c.deleted_at.is_not(None),
+)

@@ -47,6 +47,7 @@ class Action(enum.Enum):
     SEE_LEDGER = Right("See expenses, categories, and what they come to", _EVERYBODY, "read")
     CHANGE_EXPENSES = Right("Record, change, delete and restore expenses", _WRITERS, "write")
     SETTLE = Right("Record and take back payments between people", _WRITERS, "write")
+    PURGE_TRASH = Right("Delete what is in the trash for ever", _MANAGERS, "write")
     CHANGE_CATEGORIES = Right("Make, change and archive categories", _WRITERS, "write")
     CHANGE_ACCOUNTS = Right("Make, change and archive payment accounts", _WRITERS, "write")
     CHANGE_RATES = Right("Enter, load and delete exchange rates", _WRITERS, "write")
