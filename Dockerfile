@@ -37,7 +37,7 @@ COPY --chmod=755 entrypoint.sh ./
 # 15 MB of other databases' dialects and of test suites. Importing fails the build if something is missing.
 RUN python -m compileall -q .venv/lib/python3*/site-packages/expenses .venv/lib/python3*/site-packages/tidegate main.py \
  && uvicorn --version >/dev/null && alembic --help >/dev/null && tidegate --help >/dev/null \
- && python -c "import alembic.command, asyncpg, expenses.app, expenses.cli, httptools, postgast, psycopg2.extras, sqlalchemy.dialects.postgresql.asyncpg, sqlalchemy.dialects.postgresql.psycopg2, tidegate.run.guarded, tidegate.worker.__main__, tidegate.worker.statements, uvicorn.lifespan.on, uvicorn.loops.uvloop, uvicorn.protocols.http.httptools_impl, uvloop"
+ && python -c "import alembic.command, asyncpg, expenses.app, expenses.cli, httptools, postgast, prometheus_client.core, psycopg2.extras, segno, sqlalchemy.dialects.postgresql.asyncpg, sqlalchemy.dialects.postgresql.psycopg2, tidegate.run.guarded, tidegate.worker.__main__, tidegate.worker.statements, uvicorn.lifespan.on, uvicorn.loops.uvloop, uvicorn.protocols.http.httptools_impl, uvloop"
 ENV PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 EXPOSE 8000

@@ -42,7 +42,10 @@ def test_the_image_runs_as_a_user_without_rights_to_its_own_code(development: St
     assert done.stderr.count("Permission denied") == 2
 
 
-LOADED = "main, expenses.cli, tidegate.cli, tidegate.commands, tidegate.run, tidegate.statements, tidegate.worker"
+LOADED = (
+    "main, expenses.cli, prometheus_client.core, segno, tidegate.cli, tidegate.commands, tidegate.run.guarded, "
+    "tidegate.worker.__main__, tidegate.worker.statements"
+)
 """What a server, a migration and an operator's command load."""
 
 UNCOMPILED = f"""

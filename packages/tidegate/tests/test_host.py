@@ -76,7 +76,7 @@ def gate():
 
 def look(call):
     """Once more than it counts: what Python loads late (encodings, selectors) is loaded then."""
-    import tidegate.run.runner, tidegate.run, tidegate.gate
+    import tidegate.run.runner, tidegate.run.guarded, tidegate.gate
     before = snapshot()
     call()
     after = snapshot()
