@@ -54,12 +54,15 @@ async def register(request: Request, session: SessionDep, now: Now, fields: AnyF
             client_address=client_address(request),
             now=now,
         )
-        target = f"/w/{joined.workspace.id}/"
-        return await signed_in(request, session, fields=fields, target=target, now=now)
     except InvalidInvitation:  # somebody was faster
         raise
     except ServiceError as error:
         return _page(request, None, seen, token, fields, error=error)
+    target = f"/w/{joined.workspace.id}/"
+    try:
+        return await signed_in(request, session, fields=fields, target=target, now=now)
+    except ServiceError:  # the account is made and the invitation used: only signing in is left to repeat
+        return see_other(f"/sign-in?next={target}")
 
 
 def _page(
