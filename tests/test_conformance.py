@@ -8,6 +8,7 @@ from the same seed; with some hundred it is a search, not a check.
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import threading
 import time
@@ -103,6 +104,17 @@ def test_every_answer_is_one_that_the_description_has(server: Server) -> None:
             except Exception as exc:  # noqa: BLE001 - each kind of finding; all of them are told at the end
                 failures.append(f"{operation.label} ({mode.value}): {told(exc)}")
     assert failures == [], "\n\n".join(failures)
+
+
+def test_an_answer_that_the_description_lacks_is_found(server: Server) -> None:
+    description = copy.deepcopy(server.app.openapi())
+    path = "/api/v1/workspaces/{workspace_id}/expenses/{expense_id}"
+    del description["paths"][path]["get"]["responses"]["404"]
+    schema: Any = schemathesis.openapi.from_dict(description)
+    operation = schema[path]["GET"]
+    with pytest.raises(BaseException) as found:  # noqa: PT011 - Schemathesis raises a group of what it has found
+        try_out(server, operation, GenerationMode.POSITIVE)
+    assert "Undocumented status code" in told(found.value)
 
 
 def try_out(server: Server, operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode) -> None:
