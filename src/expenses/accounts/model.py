@@ -80,18 +80,21 @@ class EmailTaken(Conflict):
     """There is already an account with this e-mail address."""
 
     code = "email_taken"
+    remedy = "Sign in, or register another address."
 
 
 class RegistrationClosed(Forbidden):
     """New accounts are made by whoever runs this service."""
 
     code = "registration_closed"
+    remedy = "Ask whoever runs the service for an account."
 
 
 class WrongCredentials(Unauthenticated):
     """The e-mail address or the password is wrong."""
 
     code = "wrong_credentials"
+    remedy = "Check both, and send them again; after ten wrong passwords there is a wait."
 
 
 class InvalidToken(Unauthenticated):
@@ -104,6 +107,7 @@ class InsufficientScope(Forbidden):
     """This token may not do this; make one with the scope that it needs."""
 
     code = "insufficient_scope"
+    remedy = "Make a token with the scope that `detail` names, under `/api/v1/me/tokens` or on the page."
 
 
 class ScopeExceeded(Forbidden):
@@ -117,6 +121,7 @@ class WrongCSRFToken(Forbidden):
     """The form is out of date; load the page again."""
 
     code = "wrong_csrf_token"
+    remedy = "Load the page again. A program sends a bearer token instead, or the session's token in `X-CSRF-Token`."
 
 
 class TooManyTokens(Conflict):
@@ -137,6 +142,7 @@ class Busy(ServiceError):
 
     status = 503
     code = "busy"
+    remedy = "Send the request again in a second."
 
 
 @dataclass(frozen=True, slots=True)

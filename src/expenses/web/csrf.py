@@ -28,6 +28,7 @@ class FormExpired(Forbidden):
     """This form is out of date; load the page again and repeat it. Cookies must be allowed."""
 
     code = "form_expired"
+    remedy = "Load the page again, and send the form that it has now."
 
 
 def form_token(request: Request) -> str:

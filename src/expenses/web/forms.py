@@ -24,6 +24,7 @@ class ForeignForm(Forbidden):
     """This came from another site, so nothing was done."""
 
     code = "foreign_form"
+    remedy = "Send the form from the page itself."
 
 
 async def form_fields(request: Request) -> dict[str, str]:
