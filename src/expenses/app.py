@@ -29,6 +29,7 @@ from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.pages import router as ledger_pages
 from expenses.limits import BodyLimit, RateLimit
 from expenses.logs import RequestLog
+from expenses.merchants.api import router as merchants_api
 from expenses.openapi import describe, operation_id
 from expenses.payments.api import router as payments_api
 from expenses.rates.api import router as rates_api
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(ledger_api)
     app.include_router(sharing_api)
     app.include_router(bulk_api)
+    app.include_router(merchants_api)
     app.include_router(reports_api)
     app.include_router(rates_api)
     app.include_router(history_api)

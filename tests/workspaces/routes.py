@@ -28,6 +28,7 @@ PAYMENT: dict[str, Any] = {"amount": {"value": "1", "currency": "EUR"}, "paid_on
 BODIES: dict[str, dict[str, Any]] = {
     f"POST {API}/expenses": COFFEE,
     f"PATCH {API}/expenses/{{expense_id}}": {"note": "x"},
+    f"POST {API}/merchants/rename": {"from": ["x"], "to": "y"},
     f"POST {API}/expenses/bulk": {"expenses": [{"id": str(UUID(int=0))}], "action": "delete"},
     f"POST {API}/categories": {"name": "Fresh"},
     f"PATCH {API}/categories/{{category_id}}": {"color": "#000000"},

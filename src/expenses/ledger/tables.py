@@ -201,6 +201,24 @@ Index(
     expense.c.amount_minor,
     postgresql_where=_alive,
 )
+
+
+def merchant_key(row: FromClause) -> Function[str]:
+    """A merchant in small letters."""
+    return Function("lower", row.c.merchant, type_=Text())
+
+
+Index(
+    "expense_merchant_idx",
+    expense.c.workspace_id,
+    merchant_key(expense).label("merchant_key"),
+    expense.c.spent_on.desc(),
+    expense.c.id.desc(),
+    postgresql_ops={
+        "merchant_key": "text_pattern_ops"
+    },  # by characters, whatever the collation: beginnings are stretches
+    postgresql_where=_alive,
+)
 Index(
     "expense_trash_idx",
     expense.c.workspace_id,
