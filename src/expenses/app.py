@@ -36,6 +36,7 @@ from expenses.rates.api import router as rates_api
 from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
 from expenses.sharing.api import router as sharing_api
+from expenses.sharing.pages import router as sharing_pages
 from expenses.web import site
 from expenses.workspaces.api import router as workspaces_api
 from expenses.workspaces.invitation_api import router as invitations_api
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(reports_api)
     app.include_router(rates_api)
     app.include_router(history_api)
+    app.include_router(sharing_pages)
     for pages in (accounts_pages, security_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
         app.include_router(pages)
     for pages in (member_pages, join_pages, settings_pages):

@@ -42,6 +42,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {PAGES}/settings": {"name": "x", "kind": "company", "base_currency": "EUR", "time_zone": "UTC"},
     f"PUT {API}/rates/{{base}}/{{quote}}/{{on}}": {"rate": "1.1"},
     f"POST {PAGES}/expenses": FORM,
+    f"POST {PAGES}/settlements": {"from_user_id": NOBODY, "to_user_id": SOMEBODY, "amount": "1", "currency": "EUR"},
     f"POST {PAGES}/expenses/{{expense_id:uuid}}": FORM,
     f"POST {PAGES}/categories": {"name": "Other", "parent_id": "", "color": "#000000"},
 }
