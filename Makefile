@@ -86,7 +86,7 @@ test-tidegate-wheel: $(SYNCED) ## Run tidegate's tests against its built wheel i
 .PHONY: coverage
 coverage: $(SYNCED) ## Say which branches of tidegate's locks, retries and gate their tests do not take [ARGS=…]
 	@rm -rf .reports/coverage && mkdir -p .reports/coverage
-	@failed=0; $(PYTHON) -m coverage run -m pytest -n 2 --dist loadgroup -m 'not alone and $(HERE)' \
+	@failed=0; $(PYTHON) -m coverage run -m pytest -n 2 --dist loadgroup -m 'not alone' \
 	--junitxml=.reports/coverage.xml $(COVERING:%=packages/tidegate/tests/test_%.py) $(ARGS) || failed=1; \
 	$(PYTHON) -m coverage combine -q; $(PYTHON) -m coverage report && exit $$failed
 

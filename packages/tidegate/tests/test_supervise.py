@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tidegate.run.clearance import Question
     from tidegate.worker.dialogue import Answer
 
+pytestmark = pytest.mark.deep
+
 SLEEP = 'op.execute("CREATE TABLE t_a (id int)"); op.execute("SELECT pg_sleep(60)")'
 IN_BLOCK = "with op.get_context().autocommit_block(): op.execute('{}')"
 LOOPING = (
@@ -239,4 +241,4 @@ def test_a_statement_that_shrugs_off_being_cancelled_is_ended_with_its_worker(
     ):
         upgrade(project, tell)
     thread.join()
-    assert project.query(LOOPING) == []
+    until(lambda: not project.query(LOOPING), timeout=5, what="the server has noticed")
