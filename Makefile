@@ -10,7 +10,8 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 HERE := not api and not deep and not stack and not browser and not fresh and not histories
-COVERING := attempts blockers budget clearance concurrently gate in_the_way lock pace pooler sessions supervise trace
+COVERING := attempts blockers budget clearance concurrently gate gate_report in_the_way lock pace pooler \
+  sessions supervise trace
 ARGS ?=
 NAME ?=
 MODULE ?=

@@ -43,7 +43,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "blockers": ("test_blockers.py",),
     "clearance": ("test_clearance.py",),
     "concurrently": ("test_concurrently.py",),
-    "gate": ("test_gate.py",),
+    "gate": ("test_gate_report.py",),
     "lock": ("test_lock.py",),
     "pace": ("test_pace.py",),
     "sessions": ("test_sessions.py",),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -133,66 +132,3 @@ def test_it_tells_what_a_look_failed_of_and_stops_whether_it_was_started_or_not(
     gate.start()
     assert gate.report[:3] == (False, "unreachable", None)
     assert "does not exist" in gate.report.reason
-
-
-SESSIONS = (
-    "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'tidegate gate%' AND datname = current_database()"
-)
-
-
-class Clock:
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-def test_what_was_seen_is_believed_for_its_interval_and_five_seconds_more(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock()
-    monkeypatch.setattr("tidegate.gate.time", clock)
-    project.add_table("a")
-    ini = str(project.folder / "alembic.ini")
-    empty = tidegate.SchemaGate(ini, database_url=project.url)
-    empty.start()
-    empty.stop()
-    project.tidegate("upgrade")
-    gate = tidegate.SchemaGate(ini, database_url=project.url)
-    gate.start()
-    gate.stop()
-    until(lambda: not project.query(SESSIONS), timeout=5, what="a gate that was stopped holds no connection")
-    clock.now = 106.0
-    assert gate.report[:3] == (True, "ok", "current")
-    clock.now = 107.0
-    assert gate.report[:3] == (False, "unreachable", "current")
-    assert gate.report.reason == "the database has not answered for 7 s"
-    assert empty.report[:3] == (False, "ok", "empty"), "what is closed stays as it was"
-
-
-def test_a_look_that_fails_in_an_unforeseen_way_closes_the_gate_and_its_connection(
-    project: Project, gates: list[tidegate.SchemaGate], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError
-
-    project.add_table("a")
-    monkeypatch.setattr("tidegate.gate.look", fail)
-    gate = open_gate(project, gates)
-    assert gate.report.reason == "the look failed: RuntimeError"
-    gate.stop()
-    until(lambda: not project.query(SESSIONS), timeout=5, what="its connections are closed")
-
-
-def test_a_database_that_hangs_keeps_a_server_from_starting_for_a_second_only(project: Project) -> None:
-    project.add_table("a")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/x"
-        gate = tidegate.SchemaGate(str(project.folder / "alembic.ini"), database_url=url)
-        began = time.monotonic()
-        gate.start()
-        assert 1.0 <= time.monotonic() - began < 2.0
-        assert not gate.report.is_open
-        began = time.monotonic()
-        gate.stop()
-        assert 1.0 <= time.monotonic() - began < 2.0, "nor from ending"

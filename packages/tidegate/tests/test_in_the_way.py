@@ -40,7 +40,7 @@ def test_autovacuum_in_the_way_is_sent_away_by_the_server_and_nobody_waits(proje
     began = time.monotonic()
     result = project.tidegate("upgrade", "--retry-for", "20s")
     assert result.code == 0, result.err
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 18, "before its time was up"
     assert "autovacuum worker" in result.err
 
 
