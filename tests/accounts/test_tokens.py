@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from tests.browsing import open_window
 
-from expenses.accounts import token_service
+from expenses.accounts import event_queries, token_service
 
 if TYPE_CHECKING:
     import httpx
@@ -166,6 +166,21 @@ async def test_nobody_has_more_tokens_than_fit_in_a_list(
     assert (await make(client, anna.headers)).status_code == 201
     refused = await make(client, anna.headers)
     assert (refused.status_code, refused.json()["code"]) == (409, "too_many_tokens")
+
+
+async def test_making_and_revoking_for_ever_fills_no_table(
+    client: httpx.AsyncClient, anna: Person, session: Session, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_queries, "KEPT", 3)
+    for _ in range(4):
+        clock.turn(timedelta(seconds=1))
+        answer = await make(client, anna.headers)
+        assert (await client.delete(f"{TOKENS}/{answer.json()['id']}", headers=anna.headers)).status_code == 204
+    counted = "SELECT (SELECT count(*) FROM api_token), (SELECT count(*) FROM account_event)"
+    assert (await session.execute(text(counted))).one() == (
+        2,
+        5,
+    )  # anna's own and the last one; three kept and two more
 
 
 async def test_a_token_from_before_there_was_admin_does_what_it_did(

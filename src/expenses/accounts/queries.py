@@ -236,6 +236,9 @@ async def revoke_session(session: Session, *, token_hash: bytes, now: datetime) 
 
 
 async def forget_expired(session: Session, *, user_id: UUID, now: datetime) -> None:
-    """Delete what of a person's sessions and tokens has expired, so that the tables do not grow with time."""
-    for table in (web_session, api_token, sign_in_step):
-        await session.execute(delete(table).where(table.c.user_id == user_id, table.c.expires_at <= now))
+    """Delete what of a person's sessions and tokens has ended, so that the tables do not grow with time."""
+    for table in (web_session, api_token):
+        has_ended = or_(table.c.expires_at <= now, table.c.revoked_at <= now)
+        await session.execute(delete(table).where(table.c.user_id == user_id, has_ended))
+    its = sign_in_step.c
+    await session.execute(delete(sign_in_step).where(its.user_id == user_id, its.expires_at <= now))

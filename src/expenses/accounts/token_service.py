@@ -77,6 +77,8 @@ async def create_token(
     async with transaction(session):
         if await session_queries.number_of_tokens(session, user_id=actor.user_id, now=now) >= TOKENS_MAX:
             raise TooManyTokens
+        await queries.forget_expired(session, user_id=actor.user_id, now=now)
+        await event_queries.forget_old_events(session, user_id=actor.user_id)
         await queries.insert_token(
             session,
             token_id=token_id,
