@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.deep
 
-DRIVERS = ("psycopg2", "asyncpg")
+DRIVERS = ("psycopg2", "psycopg", "asyncpg")
 
 SLEEP = 'op.get_bind().execute(sa.text("SELECT pg_sleep(seconds) FROM pace"))'
 """The place where a run is killed: it sleeps as long as table `pace` says."""
@@ -48,9 +48,20 @@ def prepare(project: Project, driver: str = "psycopg2") -> None:
     project.query("INSERT INTO pace VALUES (20)")
     project.query("CREATE TABLE item (id int PRIMARY KEY)")
     project.query("INSERT INTO item SELECT generate_series(1, 25)")
+    use_driver(project, driver)
+
+
+def use_driver(project: Project, driver: str) -> None:
+    """Have `env.py` connect with this one."""
     env = project.folder / "migrations" / "env.py"
     if driver == "asyncpg":
         env.write_text(ASYNC_ENV)
+    elif driver == "psycopg":
+        text = env.read_text().replace(
+            '"postgresql+psycopg2://").replace("+psycopg:", "+psycopg2:")', '"postgresql+psycopg://")'
+        )
+        assert "+psycopg2" not in text
+        env.write_text(text)
 
 
 def kill_in_its_sleep(project: Project) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from test_journal import DRIVERS, use_driver
 
 if TYPE_CHECKING:
     from projects import Project
@@ -23,6 +24,31 @@ def test_a_revision_that_commits_by_itself_ends_in_success_or_in_a_named_error(p
         assert result.code == 10
         assert "revision `a` failed after part of it was committed" in result.err
         assert project.at() == []
+
+
+FAILURES = {"in Python": "raise ValueError('the moon is full')", "on the server": 'op.execute("SELECT 1/0")'}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("ending", ["commit", "rollback"])
+def test_what_the_driver_was_told_past_sqlalchemy_is_named_truly(
+    project: Project, driver: str, failure: str, ending: str
+) -> None:
+    use_driver(project, driver)
+    project.add(
+        "a", f'op.execute("CREATE TABLE t_a (id int)"); op.get_bind().connection.{ending}(); {FAILURES[failure]}'
+    )
+    result = project.tidegate("upgrade")
+    assert result.code == 10
+    stays = project.query("SELECT to_regclass('t_a') IS NOT NULL") == [(True,)]
+    assert stays == (ending == "commit")
+    if stays:
+        assert "revision `a` failed after part of it was committed" in result.err
+        assert "committed: CREATE TABLE t_a (id int)" in result.err
+    else:
+        assert "revision `a` failed and was rolled back" in result.err
+        assert "committed: " not in result.err
 
 
 def test_a_failing_revision_is_rolled_back_and_named_with_statement_reason_and_next_command(project: Project) -> None:

@@ -6,6 +6,7 @@ is patched: the hooks sit on the one environment object of this run. Importing t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import time
@@ -43,6 +44,8 @@ class Progress:
         self.reached_configure = False
         self.is_inside = False
         """Whether a revision's own statements are being sent, and not those of Alembic or ours around it."""
+        self.when_it_fails: Callable[[], None] = lambda: None
+        """Called when a revision fails, before anything of it is rolled back."""
         self._began = 0.0
         self._reads = False
 
@@ -117,8 +120,21 @@ def announced(steps: Iterable[Any], progress: Progress) -> Iterator[Any]:
     for number, step in enumerate(todo, 1):
         title = (step.revision.doc or "").strip() if hasattr(step, "revision") else ""
         progress.begin(step.info.up_revision_id, number=number, of=len(todo), title=title)
+        step.migration_fn = _watched(step.migration_fn, progress)
         yield step
         progress.end()
+
+
+def _watched(work: Callable[..., None], progress: Progress) -> Callable[..., None]:
+    @functools.wraps(work)  # Alembic shows its name
+    def watched(**options: Any) -> None:
+        try:
+            work(**options)
+        except BaseException:
+            progress.when_it_fails()
+            raise
+
+    return watched
 
 
 def _recorder(order: Order, progress: Progress) -> Callable[..., None]:

@@ -68,6 +68,8 @@ class WorkingSession:
         self.has_written = False
         self.has_open = False
         """Something that was written waits for its commit, as far as SQLAlchemy and its statements tell."""
+        self.transaction: int | None = None
+        """The number of the transaction that has something open, once it has one."""
         self.is_announced = False
         """SQLAlchemy has told of the statement that a cursor gets now."""
         self._connection = dbapi_connection
@@ -81,7 +83,23 @@ class WorkingSession:
     @property
     def is_idle(self) -> bool:
         """Whether the driver says that no transaction is open; no where it does not say."""
+        of_asyncpg = getattr(getattr(self._connection, "driver_connection", None), "is_in_transaction", None)
+        if of_asyncpg is not None:
+            return not of_asyncpg()
         return getattr(getattr(self._connection, "info", None), "transaction_status", None) == _IDLE
+
+    def number_transaction(self) -> None:
+        """Remember which transaction is open; the server gives it a number when it first writes."""
+        if self.has_open and self.transaction is None:
+            self.transaction = self.execute("SELECT txid_current_if_assigned()")
+
+    def has_committed(self) -> bool:
+        """Whether the transaction that was numbered is committed, and not rolled back: the driver may have done either.
+
+        Source: PostgreSQL manual, "Transaction ID and Snapshot Information Functions".
+        """
+        number, self.transaction = self.transaction, None
+        return number is not None and self.execute(f"SELECT txid_status({number})") == "committed"
 
     def execute(self, statement: str) -> Any:
         """The first value, if it gives one; sent past all who listen."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -98,6 +99,7 @@ def watch_statements(progress: Progress, dialogue: Dialogue, journal: Journal) -
 
     _watch_transactions(progress, journal)
     WorkingSession.on_raw_statement = staticmethod(crossing.raw)
+    progress.when_it_fails = crossing.look_behind_all
 
 
 def _without_doubled_percents(connection: Connection, statement: str) -> str:
@@ -128,6 +130,8 @@ class _Crossing:
         self._dialogue = dialogue
         self._journal = journal
         self._left_out: set[WorkingSession] = set()
+        self._sessions: WeakSet[WorkingSession] = WeakSet()
+        """Those that had something open once."""
         self._ruled_by_author: str | None = None
         """The revision that has set a lock timeout itself."""
 
@@ -152,7 +156,10 @@ class _Crossing:
             return statement
         session.restore()
         stays = not reads and word not in _OF_THE_SESSION
-        session.has_open |= stays and not in_autocommit and not session.is_in_autocommit
+        if stays and not in_autocommit and not session.is_in_autocommit:
+            session.transaction = session.transaction if session.has_open else None
+            session.has_open = True
+            self._sessions.add(session)
         begun = self._journal.recall(statement, parameters) if stays else None
         if begun is not None and begun.is_done:
             self._left_out.add(session)
@@ -177,9 +184,22 @@ class _Crossing:
         """Notice what nobody tells of: the driver's own `commit()`, and that the author sets lock timeouts."""
         if _OF_THE_AUTHOR.search(statement):
             self._ruled_by_author = self._progress.revision
-        if session.has_open and session.is_idle:
+        self._look_at_end(session)
+
+    def look_behind_all(self) -> None:
+        """A revision has failed: notice what nobody has told of by now, while its sessions are as it left them."""
+        for session in list(self._sessions):
+            with suppress(Exception):  # a session that is gone has said so
+                self._look_at_end(session)
+
+    def _look_at_end(self, session: WorkingSession) -> None:
+        if not (session.has_open and session.is_idle):
+            return
+        session.has_open = False
+        if session.has_committed():
             self._progress.committed(has_written=True, on_record=False)
-            session.has_open = False
+        else:
+            self._journal.rollback(session)
 
     def _told(self, session: WorkingSession, statement: str, *, reads: bool) -> Answer:
         self._dialogue.emit("statement", sql=statement[:2000], pid=session.pid, reads=reads)
@@ -201,6 +221,7 @@ class _Crossing:
             rows, returned = getattr(cursor, "rowcount", -1), bool(getattr(cursor, "description", None))
             on_record = self._journal.sent(session, rows=rows, returned=returned)
             session.restore()
+            session.number_transaction()
             self._progress.executed(in_autocommit=in_autocommit, on_record=on_record)
 
     def failed(self, session: WorkingSession, *, in_autocommit: bool) -> None:
