@@ -245,3 +245,40 @@ def test_reindex_drop_and_detach_that_were_cut_off_are_finished_by_the_next_run(
     assert indexes(project) == [("slow", True)]
     assert project.query("SELECT to_regclass('unused')") == [(None,)]
     assert project.query("SELECT count(*) FROM pg_inherits") == [(0,)]
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize("what", ["SCHEMA CONCURRENTLY public", "DATABASE CONCURRENTLY {database}"])
+def test_a_reindex_of_many_tables_says_whom_it_waits_for_and_is_finished_by_the_next_run(
+    project: Project, what: str
+) -> None:
+    statement = f"REINDEX {what.format(database=project.url.rpartition('/')[2])}"
+    project.query(
+        "CREATE TABLE orders (id int, email text); CREATE INDEX first ON orders (id); CREATE TABLE n (id int)"
+    )
+    project.query("CREATE INDEX second ON n (id)")
+    project.add("a", BLOCK.format(body=f'op.execute("{statement}")'))
+    with writer(project):
+        process = project.start(UPGRADE)
+        assert process.stderr is not None
+        assert any("waiting for writers before the build" in line for line in process.stderr)
+        process.kill()
+        process.communicate()
+        until(lambda: not project.query(BUILDERS), what="the server notices")
+    assert project.query("SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid") == [(True,)]
+    result = project.tidegate("upgrade")
+    assert result.code == 0, result.err
+    assert re.search("an earlier REINDEX was cut off, .*DROP INDEX CONCURRENTLY public.first_ccnew", result.err)
+    assert project.query("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
+    assert project.query("SELECT count(*) FROM pg_class WHERE relname LIKE '%cc%' AND relkind = 'i'") == [(0,)]
+
+
+def test_a_reindex_of_the_system_is_refused_in_the_words_of_the_server(project: Project) -> None:
+    statement = f"REINDEX SYSTEM CONCURRENTLY {project.url.rpartition('/')[2]}"
+    project.add("a", BLOCK.format(body=f'op.execute("{statement}")'))
+    result = project.tidegate("upgrade")
+    assert result.code == 10
+    assert "cannot reindex system catalogs concurrently" in result.err
+    assert f"statement: {statement}" in result.err
+    assert "Traceback" not in result.err

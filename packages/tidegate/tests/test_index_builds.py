@@ -93,6 +93,33 @@ def test_leftovers_of_a_failed_reindex_are_found(project: Project) -> None:
     assert is_valid(project, "i")
 
 
+MANY = {
+    "a schema": ("REINDEX SCHEMA CONCURRENTLY shop", {"shop"}),
+    "a database": ("REINDEX DATABASE CONCURRENTLY {}", {"shop", "other"}),
+}
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
+@pytest.mark.parametrize("what", MANY)
+def test_leftovers_of_a_failed_reindex_of_many_tables_are_found_where_it_looks(project: Project, what: str) -> None:
+    sql, schemas = MANY[what]
+    sql = sql.format(project.url.rpartition("/")[2])
+    for schema in ("shop", "other"):
+        project.query(f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.t (id int); CREATE INDEX i ON {schema}.t (id)")
+        with transaction(project, f"INSERT INTO {schema}.t VALUES (1)"), project.connection() as connection:
+            connection.cursor().execute("SET lock_timeout = '20ms'")
+            with pytest.raises(psycopg2.errors.LockNotAvailable):
+                connection.cursor().execute(f"REINDEX SCHEMA CONCURRENTLY {schema}")
+    with project.connection() as connection:
+        drops = reindex_leftovers(connection, sql)
+        assert set(drops) == {f"DROP INDEX CONCURRENTLY {schema}.i_ccnew" for schema in schemas}
+        for drop in drops:
+            connection.cursor().execute(drop)
+        connection.cursor().execute(sql)
+        assert reindex_leftovers(connection, sql) == ()
+    assert project.query("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(2 - len(schemas),)]
+
+
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_drop_and_detach_that_were_cut_off_are_taken_up_again(project: Project) -> None:
     project.query(TABLE)

@@ -22,6 +22,16 @@ SELECT oid FROM tree UNION SELECT reltoastrelid FROM tree JOIN pg_class USING (o
 """
 """The table that is meant or whose index is meant, its partitions, and the TOAST tables of them all."""
 
+_TABLES_OF_MANY = """
+WITH main AS (
+    SELECT c.oid, c.reltoastrelid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname = coalesce(%s, n.nspname)
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+)
+SELECT oid FROM main UNION SELECT reltoastrelid FROM main WHERE reltoastrelid <> 0
+"""
+"""What REINDEX SCHEMA or DATABASE … CONCURRENTLY goes through: the system's own tables it leaves out."""
+
 
 def judge_drop(
     connection: Connection, name: tuple[str | None, str], *, search_path: Iterable[str] = ()
@@ -32,11 +42,11 @@ def judge_drop(
 
 
 def reindex_leftovers(connection: Connection, sql: str, *, search_path: Iterable[str] = ()) -> tuple[str, ...]:
-    """What to execute before this REINDEX INDEX or TABLE … CONCURRENTLY: DROPs of what a failed one left INVALID.
+    """What to execute before this REINDEX … CONCURRENTLY: DROPs of what a failed one left INVALID.
 
     A failed REINDEX leaves `NAME_ccnew`, or `NAME_ccold` if it had swapped the two already, and the next failed one
     another (PostgreSQL manual, REINDEX, "Rebuilding Indexes Concurrently"). One that somebody builds now is left alone.
-    REINDEX of a schema or a database is not looked after.
+    REINDEX SCHEMA and DATABASE go through their tables one by one, and pass over what is INVALID (there).
 
     Raises:
         TableBusy: Somebody holds a partition exclusively.
@@ -46,11 +56,14 @@ def reindex_leftovers(connection: Connection, sql: str, *, search_path: Iterable
     statement = postgast.parse(sql).stmts[0].stmt.reindex_stmt
     relation = statement.relation
     with scratch(connection, search_path):
-        oid = find_relation(connection, relation.schemaname or None, relation.relname) if relation.relname else None
-        if oid is None:
-            return ()
         is_one = statement.kind == postgast.pg_query_pb2.REINDEX_OBJECT_INDEX
-        tables = [row[0] for row in fetch_all(connection, _TABLES, (oid, oid))]
+        if relation.relname:
+            oid = find_relation(connection, relation.schemaname or None, relation.relname)
+            rows = [] if oid is None else fetch_all(connection, _TABLES, (oid, oid))
+        else:
+            is_schema = statement.kind == postgast.pg_query_pb2.REINDEX_OBJECT_SCHEMA
+            rows = fetch_all(connection, _TABLES_OF_MANY, (statement.name if is_schema else None,))
+        tables = [row[0] for row in rows]
         return tuple(
             index.drop
             for index in indexes_of(connection, tables)
