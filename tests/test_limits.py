@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from tests.browsing import open_window
 from tests.people import People
 
 from expenses import limits
 from expenses.app import create_app
+from expenses.config import Settings
 from expenses.limits import Pace
 from expenses.web.forms import LIMIT_BYTES
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from tests.people import Clock, Person
 
-    from expenses.config import Settings
     from expenses.db import Session
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +96,12 @@ async def test_health_is_never_limited_and_zero_means_no_limit(settings: Setting
     async with served(settings, clock, rate_limit=0, rate_limit_address=1) as (client, people):
         anna = await people.sign_up()
         assert {(await client.get("/api/v1/me", headers=anna.headers)).status_code for _ in range(5)} == {200}
+
+
+@pytest.mark.parametrize(("said", "limit"), [("off", 0), ("OFF", 0), ("0", 0), ("120", 120)])
+def test_the_operator_may_say_off(monkeypatch: pytest.MonkeyPatch, said: str, limit: int) -> None:
+    monkeypatch.setenv("RATE_LIMIT", said)
+    assert Settings(postgres_password=SecretStr("x")).rate_limit == limit
 
 
 def test_the_pace_recovers_one_request_at_a_time() -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from expenses.errors import ConfigurationError
 
 SECRET_VARIABLES = ("DATABASE_URL", "POSTGRES_PASSWORD", "METRICS_TOKEN")
 """Variables that may be given as `NAME_FILE` instead, the path of a file that holds the value."""
+
+
+def _zero_if_off(value: object) -> object:
+    return 0 if isinstance(value, str) and value.strip().lower() == "off" else value
 
 
 class Settings(BaseSettings):
@@ -36,7 +40,9 @@ class Settings(BaseSettings):
         default="closed", description="Who may create an account on the page"
     )
     secure_cookies: bool = Field(default=True, description="Send the session cookie over HTTPS only")
-    rate_limit: int = Field(default=3000, ge=0, description="Requests a minute of one person, by process; 0: any")
+    rate_limit: Annotated[int, BeforeValidator(_zero_if_off)] = Field(
+        default=3000, ge=0, description="Requests a minute of one person, by process; 0 or `off`: any"
+    )
     rate_limit_address: int = Field(
         default=600, ge=1, description="Requests a minute of one address without a known token or session, by process"
     )

@@ -59,6 +59,7 @@ def test_a_schema_that_is_behind_answers_503_with_its_state_on_every_path_and_op
         assert answer.json["schema"]["state"] == "empty"
     assert get("https://localhost/livez").status == 200
     assert get("https://localhost/readyz").status == 503
+    assert get("https://localhost/metrics").status == 404  # nginx's own: the api would answer while the gate is closed
     running.compose('run --rm api sh -c "alembic upgrade head"')
     # Each of the two replicas opens by itself; nginx asks them in turn, so six answers are three of each.
     sign_in = "https://localhost/sign-in"
