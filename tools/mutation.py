@@ -131,8 +131,8 @@ def _mutate(module: str, *, limit_s: float) -> int:
                 _forget(path)
                 verdict = _verdict(module, patience_s, server_pid)
                 found[verdict] += 1
-                if verdict == "survived":
-                    print(f"--- survived: {module}: {name}\n{_difference(original, mutated)}", flush=True)
+                if verdict != "killed":
+                    print(f"--- {verdict}: {module}: {name}\n{_difference(original, mutated)}", flush=True)
         finally:
             path.write_text(original)
     told = ", ".join(f"{found[word]} {word}" for word in ("killed", "timed out", "survived"))

@@ -146,3 +146,9 @@ def test_a_database_that_hangs_keeps_a_server_from_starting_for_a_second_only(pr
         began = time.monotonic()
         gate.stop()
         assert 1.0 <= time.monotonic() - began < 2.0, "nor from ending"
+
+
+def test_a_server_that_ends_without_stopping_its_gate_ends(project: Project) -> None:
+    project.add_table("a")
+    result = project.run("python", "-c", "import tidegate; tidegate.SchemaGate().start(); print('over')", timeout=30)
+    assert (result.code, result.out) == (0, "over\n"), result.err
