@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -28,8 +30,8 @@ MANY = 20_000
 DEEP = PageKey(date(2008, 1, 1), uuid4())
 
 
-async def blocks_read(session: Session, asked: Awaitable[object], plan_mode: str) -> int:
-    """How many blocks of the database a question touches, when it is planned once for all its parameters or anew."""
+async def plan_of(session: Session, asked: Awaitable[object], plan_mode: str) -> dict[str, Any]:
+    """How a question is answered, when it is planned once for all its parameters or anew."""
     seen: list[tuple[str, Any]] = []
     connection = session.sync_connection
     event.listen(connection, "before_cursor_execute", lambda *args: seen.append((args[2], args[3])), named=False)
@@ -39,7 +41,13 @@ async def blocks_read(session: Session, asked: Awaitable[object], plan_mode: str
     assert driver is not None
     await driver.execute(f"SET plan_cache_mode = {plan_mode}")
     explained = await driver.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *parameters)
-    plan = explained[0]["Plan"]  # SQLAlchemy lets asyncpg decode JSON
+    plan: dict[str, Any] = explained[0]["Plan"]  # SQLAlchemy lets asyncpg decode JSON
+    return plan
+
+
+async def blocks_read(session: Session, asked: Awaitable[object], plan_mode: str) -> int:
+    """How many blocks of the database a question touches."""
+    plan = await plan_of(session, asked, plan_mode)
     return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])
 
 
@@ -82,3 +90,51 @@ async def test_a_month_report_reads_that_month_only(session: Session, anna: Pers
     first, last = date(2020, 5, 1), date(2020, 5, 31)
     asked = sums_of_days(session, workspace_id=anna.workspace.id, first_day=first, last_day=last)
     assert await blocks_read(session, asked, "auto") < 20
+
+
+@pytest.fixture
+async def lined(session: Session, anna: Person, database: str, rare: UUID) -> UUID:
+    """A category that only two lines have, old ones, among the many expenses of which every tenth has lines."""
+    categories = await service.list_categories(session, actor=anna.actor, workspace_id=anna.workspace.id)
+    common, rarer = categories[0].id, categories[2].id
+    assert rarer != rare
+    execute(
+        database,
+        "WITH chosen AS (UPDATE expense SET category_id = NULL, line_count = 2 "
+        "WHERE amount_minor % 10 = 1 RETURNING workspace_id, id, spent_on, amount_minor) "
+        "INSERT INTO expense_line SELECT workspace_id, id, part, spent_on, "
+        f"CASE WHEN part = 1 AND amount_minor IN (2001, 3001) THEN '{rarer}' ELSE '{common}' END::uuid, "
+        "part * amount_minor, '' FROM chosen, generate_series(0, 1) part",
+    )
+    execute(database, "VACUUM ANALYZE expense, expense_line")
+    return rarer
+
+
+@pytest.mark.parametrize("plan_mode", ["force_custom_plan", "force_generic_plan"])
+async def test_lines_make_no_page_and_no_report_read_much_of_a_large_workspace(
+    session: Session, anna: Person, lined: UUID, plan_mode: str
+) -> None:
+    for after in (None, DEEP):
+        filters = ExpenseFilter(category_id=lined)
+        asked = queries.expenses_on_page(
+            session, workspace_id=anna.workspace.id, filters=filters, after=after, limit=51
+        )
+        assert await blocks_read(session, asked, plan_mode) < 100, after
+    found = await queries.expenses_on_page(
+        session, workspace_id=anna.workspace.id, filters=ExpenseFilter(category_id=lined), after=None, limit=51
+    )
+    assert sorted(each.amount.minor for each in found) == [2001, 3001]
+    first, last = date(2020, 5, 1), date(2020, 5, 31)
+    asked_for = sums_of_days(session, workspace_id=anna.workspace.id, first_day=first, last_day=last)
+    assert await blocks_read(session, asked_for, plan_mode) < 80  # of which 9 expenses' lines are most
+
+
+@pytest.mark.usefixtures("lined")
+async def test_a_month_is_added_up_from_indexes_alone(session: Session, anna: Person) -> None:
+    """But for the lines themselves; whatever has none is never looked up in its table."""
+    first, last = date(2020, 5, 1), date(2020, 5, 31)
+    asked = sums_of_days(session, workspace_id=anna.workspace.id, first_day=first, last_day=last)
+    plan = json.dumps(await plan_of(session, asked, "auto"))
+    scans = re.findall(r'"Node Type": "(\w+ Only Scan|\w+ Scan|\w+ Heap Scan)".*?"Relation Name": "(\w+)"', plan)
+    assert ("Index Only Scan", "expense") in scans, plan
+    assert {kind for kind, table in scans if table == "expense"} == {"Index Only Scan"}, plan
