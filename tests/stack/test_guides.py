@@ -199,6 +199,7 @@ PRODUCTION_STEPS = {
     "backup": Step(after=there_is_a_backup),
     "restore": Step(before=something_is_written_afterwards, replace=the_backup, after=the_database_is_as_it_was),
     "verify-restore": Step(before=in_production, after=says('"status":"ok"')),
+    "trash": Step(after=says("Deleted 0 expenses")),
     "password": Step(after=in_production),
     "scale": Step(after=three_replicas_serve),
     "stop": Step(after=nothing_is_left_but_the_volumes),
