@@ -269,7 +269,7 @@ def test_a_reindex_of_many_tables_says_whom_it_waits_for_and_is_finished_by_the_
     assert project.query("SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid") == [(True,)]
     result = project.tidegate("upgrade")
     assert result.code == 0, result.err
-    assert re.search("an earlier REINDEX was cut off, .*DROP INDEX CONCURRENTLY public.first_ccnew", result.err)
+    assert re.search("an earlier REINDEX was cut off: .*DROP INDEX CONCURRENTLY public.first_ccnew", result.err)
     assert project.query("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
     assert project.query("SELECT count(*) FROM pg_class WHERE relname LIKE '%cc%' AND relkind = 'i'") == [(0,)]
 
