@@ -26,6 +26,7 @@ from expenses.http import Crashes, install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.bulk_api import router as bulk_api
 from expenses.ledger.category_pages import router as category_pages
+from expenses.ledger.list_pages import router as list_pages
 from expenses.ledger.pages import router as ledger_pages
 from expenses.limits import BodyLimit, RateLimit
 from expenses.logs import RequestLog
@@ -96,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(sharing_pages)
     for pages in (accounts_pages, security_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
         app.include_router(pages)
-    for pages in (member_pages, join_pages, settings_pages):
+    for pages in (list_pages, member_pages, join_pages, settings_pages):
         app.include_router(pages)
     app.add_middleware(Crashes)
     site.install(app)

@@ -126,7 +126,10 @@ THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
 }
 """How to get something that a path can name, in the owner's workspace; called anew for each try."""
 
-SPECIAL = {f"DELETE {API}/trash/{{expense_id}}": _trashed}
+SPECIAL = {
+    f"DELETE {API}/trash/{{expense_id}}": _trashed,
+    f"POST {PAGES}/trash/{{expense_id:uuid}}/purge": _trashed,
+}
 """Where a route needs something else than others do that name it alike."""
 
 

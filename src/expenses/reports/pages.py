@@ -1,5 +1,6 @@
 """The month: list grouped by day, totals, categories, quick add. The page that people live on."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,7 @@ from expenses.errors import Invalid, NotFound
 from expenses.http import Now, SessionDep
 from expenses.ledger import service as ledger
 from expenses.ledger.pages import add_form, local_day, month_path
+from expenses.ledger.search import InvalidSearch
 from expenses.reports import view
 from expenses.reports.model import Month, MonthReport
 from expenses.reports.service import monthly
@@ -45,7 +47,10 @@ async def month_page(
     report = await monthly(session, actor=actor, workspace_id=workspace_id, month=chosen)
     today = local_day(membership.workspace, now)
     head = view.month_head(chosen, workspace_id=workspace_id, today=today)
-    listing = await _listing(request, session, actor, workspace_id, report=report, head=head)
+    try:
+        listing = await _listing(request, session, actor, workspace_id, report=report, head=head)
+    except InvalidSearch:  # that page says what is wrong with it, and what can be searched for
+        return see_other(f"/w/{workspace_id}/expenses?{urlencode({'q': request.query_params['q']})}")
     base = membership.workspace.base_currency
     response = page(
         request,
