@@ -1,4 +1,4 @@
-"""Many expenses at once, and the trash, as JSON; part of `ledger.api`.
+"""Many expenses at once, their tags, and the trash, as JSON; part of `ledger.api`.
 
 Without `from __future__ import annotations`: FastAPI and pydantic read the annotations.
 """
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from expenses.accounts.auth import Caller
 from expenses.errors import Invalid
 from expenses.http import Now, SessionDep
-from expenses.ledger import bulk_service, trash_service
+from expenses.ledger import bulk_service, listing_service, trash_service
 from expenses.ledger.api import Cursor, Limit
 from expenses.ledger.bulk import MOST_AT_ONCE, BulkChange, Order, Target, outcome
 from expenses.ledger.model import DEFAULT_PAGE_SIZE
@@ -94,6 +94,34 @@ class TrashList(BaseModel):
 
     items: list[TrashedOut]
     next: str | None
+
+
+class TagOut(BaseModel):
+    """One tag, and how many of the expenses that were looked at have it."""
+
+    name: str
+    count: int
+
+
+class TagList(BaseModel):
+    """Tags, most used first; there is no following page."""
+
+    items: list[TagOut]
+    next: str | None = None
+
+
+@router.get(
+    "/tags",
+    summary="List the tags of the newest 20,000 expenses, most used first",
+    response_model=TagList,
+    responses=problems(401, 403, 404),
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
+async def list_tags(workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = None) -> JSONResponse:
+    found = await listing_service.list_tags(
+        session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_PAGE_SIZE
+    )
+    return JSONResponse({"items": [{"name": name, "count": count} for name, count in found], "next": None})
 
 
 @router.post(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from expenses.ledger import queries
+from expenses.ledger import queries, search_queries
 from expenses.ledger.criteria import Names, criteria_of
 from expenses.ledger.cursor import PageKey
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, ExpenseFilter, Page
@@ -53,6 +53,16 @@ async def list_expenses(
     if len(found) > limit:
         last = PageKey(items[-1].spent_on, items[-1].id)
     return Page(items, last.cursor(scope=scope) if last else None)
+
+
+async def list_tags(session: Session, *, actor: Actor, workspace_id: UUID, limit: int) -> list[tuple[str, int]]:
+    """The tags of the newest `search_queries.FAR` expenses with how many of those have it, most used first.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+    """
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    return await search_queries.tags_in_use(session, workspace_id=workspace_id, among=search_queries.FAR, limit=limit)
 
 
 async def _found(

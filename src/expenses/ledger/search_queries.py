@@ -44,6 +44,7 @@ from sqlalchemy import (
 from expenses.ledger.criteria import (
     EXPONENTS,
     Amounts,
+    Criteria,
     HasTag,
     HasText,
     InCategories,
@@ -60,7 +61,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause, Select
     from sqlalchemy.sql.selectable import CTE, CompoundSelect
 
-    from expenses.ledger.criteria import Condition, Criteria
+    from expenses.db import Session
+    from expenses.ledger.criteria import Condition
     from expenses.ledger.cursor import PageKey
 
 NEAR: Final = 2_000
@@ -112,6 +114,17 @@ def keys_found(
     far = far.prefix_with("MATERIALIZED", dialect="postgresql")
     last = _last(living, limits.far).where(goes_far, _count(far) < limit).subquery()
     return union_all(*parts, select(far.c.id, true()), select(last.c.id, false()))
+
+
+async def tags_in_use(session: Session, *, workspace_id: UUID, among: int, limit: int) -> list[tuple[str, int]]:
+    """The tags of that many newest living expenses, each with the number of those that have it, most used first."""
+    living = _living(Criteria(), None).with_only_columns(expense.c.tags)
+    tag = func.unnest(_in_order(living).limit(among).subquery().c.tags).label("tag")
+    tags = select(tag).subquery()
+    statement = select(tags.c.tag, func.count().label("count")).group_by(tags.c.tag)
+    statement = statement.order_by(func.count().desc(), tags.c.tag).limit(limit)
+    rows = await session.execute(statement, {"workspace_id": workspace_id})
+    return [(row.tag, row[1]) for row in rows]
 
 
 def _living(criteria: Criteria, after: PageKey | None) -> Select[Any]:
