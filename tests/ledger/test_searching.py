@@ -157,7 +157,10 @@ COLUMNS = (
 
 @pytest.fixture
 async def large(anna: Person, people: People, database: str) -> Person:
-    """Ben, who paid six times in a workspace of many expenses; his own has as many of what is rare in hers."""
+    """Ben, who paid six times in a workspace of many expenses; his own has as many of what is rare in hers.
+
+    They lie in no order, so that each row that is looked at is another block.
+    """
     ben = await people.sign_up()
     kinds = """CASE WHEN n % 3 = 0 THEN 'Corner Bakery' WHEN n % 750 = 1 THEN 'Zebra' WHEN n < 2000 THEN 'Oldmart'
         ELSE 'Shop ' || n END"""
@@ -169,7 +172,7 @@ async def large(anna: Person, people: People, database: str) -> Person:
             NULL, CASE WHEN n % 7 = 0 THEN 'family dinner' ELSE '' END,
             CASE WHEN n % 2000 = 11 THEN '{{rare}}' ELSE '{{}}'::text[] END,
             CASE WHEN n % 1000 = 5 THEN '{ben.user.id}' ELSE '{anna.user.id}' END::uuid, 1,
-            '{anna.user.id}', now(), now() FROM generate_series(1, {MANY}) n""",
+            '{anna.user.id}', now(), now() FROM generate_series(1, {MANY}) n ORDER BY md5(n::text)""",
         )
     execute(database, "VACUUM ANALYZE expense")
     return ben
@@ -245,4 +248,4 @@ async def test_a_search_reads_little_of_a_large_workspace_however_rare_or_freque
             session, workspace_id=anna.workspace.id, criteria=asked(filters), after=None, limit=51, limits=limits
         )
         costs[filters.q or repr(filters)] = await blocks_read(session, found, plan_mode)
-    assert {q: cost for q, cost in costs.items() if cost > 1_000} == {}, costs
+    assert {q: cost for q, cost in costs.items() if cost > 2_200} == {}, costs
