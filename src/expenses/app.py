@@ -26,6 +26,7 @@ from expenses.http import Crashes, install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.bulk_api import router as bulk_api
 from expenses.ledger.category_pages import router as category_pages
+from expenses.ledger.conversion_api import router as conversion_api
 from expenses.ledger.list_pages import router as list_pages
 from expenses.ledger.pages import router as ledger_pages
 from expenses.limits import BodyLimit, RateLimit
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(invitations_api)
     app.include_router(payments_api)
     app.include_router(ledger_api)
+    app.include_router(conversion_api)
     app.include_router(sharing_api)
     app.include_router(bulk_api)
     app.include_router(merchants_api)

@@ -26,7 +26,7 @@ async def test_what_is_recorded_can_be_read_back_unchanged(client: httpx.AsyncCl
     assert answer.status_code == 201
     expense = answer.json()
     rest = {"id": expense["id"], "category_id": None, "payer_id": str(anna.user.id), "version": 1}
-    rest |= {"account_id": None, "lines": [], "split": None, "shares": []}
+    rest |= {"account_id": None, "lines": [], "split": None, "shares": [], "converted": None}
     assert expense == COFFEE | rest
     assert answer.headers["ETag"] == '"1"'
     ExpenseOut.model_validate_json(answer.content, strict=True)

@@ -10,7 +10,7 @@ from tests.conftest import execute
 from tests.ledger.recording import COFFEE, category_ids, record
 
 from expenses.ledger.categories import LARGEST_POSITION, MOST_CATEGORIES, default_categories
-from expenses.ledger.wire import CategoryOut
+from expenses.ledger.category_wire import CategoryOut
 
 if TYPE_CHECKING:
     import httpx

@@ -79,11 +79,13 @@ async def test_a_month_is_added_up_by_currency_category_and_day(client: httpx.As
             {"day": "2026-11-05", "totals": [eur("40.05"), yen]},
             {"day": "2026-11-30", "totals": [eur("2.95")]},
         ],
+        "in_base_currency": {"total": eur("43.00"), "not_converted": {"count": 1, "totals": [yen]}},
     }
 
 
 async def test_an_empty_month_adds_up_to_nothing(client: httpx.AsyncClient, anna: Person) -> None:
     nothing: dict[str, Any] = {"count": 0, "totals": [], "categories": [], "days": []}
+    nothing["in_base_currency"] = {"total": eur("0.00"), "not_converted": {"count": 0, "totals": []}}
     assert await report_on(client, anna, "2026-02") == {"month": "2026-02"} | nothing
 
 

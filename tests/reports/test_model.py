@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from expenses.ledger.categories import default_categories
 from expenses.money import CURRENCIES, LARGEST_MINOR, Money
-from expenses.reports.model import CategorySum, DaySum, InvalidMonth, Month, month_report
+from expenses.reports.model import CategorySum, ConvertedSum, DaySum, InvalidMonth, Month, month_report, sums_in_base
 
 HOME = UUID(int=1)
 CATEGORIES = list(default_categories(HOME))
@@ -31,6 +31,7 @@ def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | 
         by_category=[CategorySum(category_id, amount, 1) for category_id, _, amount in spent],
         by_day=[DaySum(date(2026, 11, day), amount, 1) for _, day, amount in spent],
         categories=CATEGORIES,
+        in_base=sums_in_base(CURRENCIES["EUR"], by_day=[], converted=[]),
     )
     expected = added([amount for _, _, amount in spent])
     assert added(report.totals) == expected
@@ -40,6 +41,22 @@ def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | 
         below = [money for child in category.children for money in child.totals]
         assert added([*category.own, *below]) == added(category.totals)
     assert report.count == len(spent)
+
+
+@given(st.lists(st.tuples(moneys, st.integers(-LARGEST_MINOR, LARGEST_MINOR) | st.none()), max_size=40))
+def test_what_is_in_the_base_currency_and_what_is_not_is_all_there_is(spent: list[tuple[Money, int | None]]) -> None:
+    euro = CURRENCIES["EUR"]
+    converted = [
+        ConvertedSum(money, Money(worth, euro), 1)
+        for money, worth in spent
+        if worth is not None and money.currency != euro
+    ]
+    found = sums_in_base(euro, by_day=[DaySum(date(2026, 11, 1), money, 1) for money, _ in spent], converted=converted)
+    in_euro = [money.minor for money, _ in spent if money.currency == euro]
+    assert found.total.minor == sum(in_euro) + sum(each.base.minor for each in converted)
+    left = [money for money, worth in spent if money.currency != euro and worth is None]
+    assert added(found.not_converted) == added(left)
+    assert found.not_converted_count == len(left)
 
 
 def added(amounts: tuple[Money, ...] | list[Money]) -> dict[str, int]:

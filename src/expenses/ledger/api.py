@@ -17,12 +17,9 @@ from expenses.errors import Invalid, PreconditionFailed
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger import service
+from expenses.ledger.category_wire import CategoryIn, CategoryList, CategoryOut, CategoryPatch
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE, LONGEST_SEARCH, Expense, ExpenseFilter
 from expenses.ledger.wire import (
-    CategoryIn,
-    CategoryList,
-    CategoryOut,
-    CategoryPatch,
     Day,
     ExpenseIn,
     ExpenseList,

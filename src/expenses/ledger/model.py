@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from expenses.ledger.lines import WrittenLine
     from expenses.ledger.splits import Share, Split, WrittenSplit
     from expenses.money import Money
+    from expenses.rates.model import Converted
 
 T = TypeVar("T")
 
@@ -167,6 +168,8 @@ class Expense:
     split: Split | None = None
     shares: tuple[Share, ...] = ()
     """What the split came to when the amount or the split was last changed."""
+    converted: Converted | None = None
+    """What it was worth in the workspace's base currency, frozen; `None` if it is in that one, or not converted."""
 
     def snapshot(self) -> dict[str, object]:
         """The expense as plain JSON values, as the API shows it and the record of changes keeps it."""
@@ -184,6 +187,7 @@ class Expense:
             "lines": [line.snapshot() for line in self.lines],
             "split": self.split.snapshot() if self.split else None,
             "shares": [share.snapshot() for share in self.shares],
+            "converted": self.converted.snapshot() if self.converted else None,
         }
 
 

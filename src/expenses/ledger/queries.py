@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, true, tuple
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from expenses.ledger.categories import Category
+from expenses.ledger.conversion_queries import conversion_values, converted_in
 from expenses.ledger.cursor import PageKey
 from expenses.ledger.line_queries import expenses_by_line, line_of, line_values, lines_of, lines_with_expense
 from expenses.ledger.model import Expense
@@ -226,6 +227,7 @@ def _expense(row: Row[Any], lines: Iterable[Sequence[Any]] | None, shares: Itera
         lines=tuple(line_of(each, currency) for each in lines or ()),
         split=split,
         shares=divided,
+        converted=converted_in(row),
     )
 
 
@@ -248,6 +250,7 @@ def _expense_values(each: Expense) -> dict[str, Any]:
         "account_id": each.account_id,
         "line_count": len(each.lines) or None,
         "split_mode": each.split.mode if each.split else None,
+        **conversion_values(each.converted),
     }
 
 

@@ -15,6 +15,7 @@ from expenses.errors import NotFound, PreconditionFailed
 from expenses.ids import uuid7
 from expenses.ledger import queries
 from expenses.ledger.category_service import add_category, archive_category, change_category, list_categories
+from expenses.ledger.conversion_service import convert_expenses, with_conversions
 from expenses.ledger.listing_service import list_expenses
 from expenses.ledger.model import (
     marked,
@@ -41,6 +42,7 @@ __all__ = [
     "archive_category",
     "change_category",
     "change_expense",
+    "convert_expenses",
     "delete_expense",
     "get_expense",
     "list_categories",
@@ -79,9 +81,10 @@ async def add_expenses(
         UnknownPayer: One was paid by somebody who is not a member.
         UnknownAccount: One was paid from an account that is archived or not of this workspace.
     """
-    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     await check_references(session, actor=actor, workspace_id=workspace_id, drafts=drafts, now=now)
     new = [recorded(draft, expense_id=uuid7(now), created_by=actor.user_id, now=now) for draft in drafts]
+    new = await with_conversions(session, membership.workspace, new)
     events = [event_of("create", before=None, after=each, actor_id=actor.user_id, now=now) for each in new]
     if new:
         async with transaction(session):
@@ -110,12 +113,14 @@ async def change_expense(
         PreconditionFailed: The expense has another version than the expected one.
         Invalid: It would become something that cannot be recorded.
     """
-    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     async with transaction(session):
         before = await _locked(session, workspace_id=workspace_id, expense_id=expense_id, version=expected_version)
         draft = change.applied_to(before)
         await check_references(session, actor=actor, workspace_id=workspace_id, drafts=[draft], before=before, now=now)
         after = rewritten(before, draft, now=now)
+        if (after.amount, after.spent_on) != (before.amount, before.spent_on):
+            (after,) = await with_conversions(session, membership.workspace, [after])
         if after is not before:
             await _store(session, "change", before, after, actor=actor, workspace_id=workspace_id, now=now)
     return after

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Function,
     Index,
     Integer,
+    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -88,6 +89,11 @@ expense = Table(
     Column("account_id", Uuid),
     Column("line_count", SmallInteger),
     Column("split_mode", Text),
+    Column("fx_rate", Numeric),
+    Column("fx_on", Date),
+    Column("fx_source", Text),
+    Column("base_currency", CHAR(3)),
+    Column("base_amount_minor", BigInteger),
     ForeignKeyConstraint(["workspace_id", "category_id"], ["category.workspace_id", "category.id"]),
     ForeignKeyConstraint(["workspace_id", "account_id"], [payment_account.c.workspace_id, payment_account.c.id]),
     CheckConstraint("spent_on BETWEEN '1900-01-01' AND '2199-12-31'", name="spent_on"),
@@ -99,9 +105,13 @@ expense = Table(
     CheckConstraint(
         "split_mode IN ('even', 'weights', 'exact') AND payer_id IS NOT NULL OR split_mode IS NULL", name="split_mode"
     ),
+    CheckConstraint(
+        "num_nonnulls(fx_rate, fx_on, fx_source, base_currency, base_amount_minor) IN (0, 5)", name="converted"
+    ),
 )
 """`line_count` is null for an expense without lines: it is read and written without a look at `expense_line`.
-Likewise `split_mode` is null for one that is not divided among people, and `expense_share`."""
+Likewise `split_mode` is null for one that is not divided among people, and `expense_share`. What an expense was worth
+in the workspace's base currency is all there or not at all: then it is in that currency, or not converted."""
 _alive = expense.c.deleted_at.is_(None)
 _newest_first = (expense.c.spent_on.desc(), expense.c.id.desc())
 Index("expense_page_idx", expense.c.workspace_id, *_newest_first, postgresql_where=_alive)
@@ -118,6 +128,13 @@ Index(
     expense.c.spent_on,
     postgresql_include=["currency", "category_id", "amount_minor"],
     postgresql_where=_alive,
+)
+Index(
+    "expense_converted_idx",
+    expense.c.workspace_id,
+    expense.c.spent_on,
+    postgresql_include=["base_currency", "currency", "amount_minor", "base_amount_minor"],
+    postgresql_where=_alive & expense.c.base_amount_minor.is_not(None),
 )
 Index(
     "expense_lined_idx",

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from expenses.ledger.categories import DEFAULT_COLOR, LARGEST_POSITION, LONGEST_NAME, CategoryChange, CategoryDraft
 from expenses.ledger.lines import LONGEST_LINE_NOTE, MOST_LINES, WrittenLine
 from expenses.ledger.model import (
     LONGEST_MERCHANT,
@@ -44,13 +43,13 @@ Unsaid = BeforeValidator(_none_if_empty)
 """In a query, `from=` means the same as no `from`: forms send every field they have."""
 
 
-class _Closed(BaseModel):
+class Closed(BaseModel):
     """A request body in which a misspelt field is an error, not silence."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Amount(_Closed):
+class Amount(Closed):
     """An amount of money. The value is text, because JSON's numbers are binary fractions to most readers."""
 
     value: str = Field(
@@ -79,7 +78,7 @@ Tags = Annotated[
 ]
 
 
-class LineIn(_Closed):
+class LineIn(Closed):
     """A part of an expense, of one category."""
 
     category_id: UUID | None = None
@@ -107,7 +106,7 @@ Lines = Annotated[
 ]
 
 
-class EvenSplit(_Closed):
+class EvenSplit(Closed):
     """Everybody bears the same; the odd minor unit goes to one after another, from expense to expense."""
 
     mode: Literal["even"]
@@ -118,14 +117,14 @@ class EvenSplit(_Closed):
         return Split("even", tuple(Part(user_id) for user_id in self.among))
 
 
-class Weight(_Closed):
+class Weight(Closed):
     """How much somebody bears in proportion to the others."""
 
     user_id: UUID
     weight: int = Field(ge=1, le=LARGEST_WEIGHT)
 
 
-class WeightedSplit(_Closed):
+class WeightedSplit(Closed):
     """Everybody bears in proportion to a weight."""
 
     mode: Literal["weights"]
@@ -136,14 +135,14 @@ class WeightedSplit(_Closed):
         return Split("weights", tuple(Part(each.user_id, each.weight) for each in self.weights))
 
 
-class ShareOfExpense(_Closed):
+class ShareOfExpense(Closed):
     """What somebody bears, in the currency of the expense."""
 
     user_id: UUID
     value: str = Field(description="As the value of an amount, in the currency of the expense", examples=["6.25"])
 
 
-class ExactSplit(_Closed):
+class ExactSplit(Closed):
     """Everybody bears what is said; it comes to the amount."""
 
     mode: Literal["exact"]
@@ -155,6 +154,17 @@ class ExactSplit(_Closed):
 
 
 AnySplit = Annotated[EvenSplit | WeightedSplit | ExactSplit, Field(discriminator="mode")]
+
+
+class ConvertedOut(BaseModel):
+    """What an expense was worth in the workspace's base currency, frozen when it was converted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    amount: Amount
+    rate: str = Field(description="Units of the base currency for one of the expense's", examples=["0.8901548"])
+    on: date = Field(description="The day of the rate: that of the expense, or up to seven days before")
+    source: str = Field(examples=["ECB"])
 
 
 class ExpenseOut(BaseModel):
@@ -175,6 +185,7 @@ class ExpenseOut(BaseModel):
     lines: list[LineOut] = Field(description="Empty when all of it is of one category; `category_id` is null otherwise")
     split: AnySplit | None = Field(description="How it is divided, as it can be sent; null: it is not")
     shares: list[ShareOfExpense] = Field(description="What that comes to for each; they come to the amount")
+    converted: ConvertedOut | None = Field(description="null: in the base currency, or not converted")
 
 
 class ExpenseList(BaseModel):
@@ -184,7 +195,7 @@ class ExpenseList(BaseModel):
     next: str | None = Field(description="Cursor of the next page, null on the last one")
 
 
-class ExpenseIn(_Closed):
+class ExpenseIn(Closed):
     """An expense to record."""
 
     spent_on: Day = Field(description="1900-01-01 to 2199-12-31")
@@ -215,7 +226,7 @@ class ExpenseIn(_Closed):
         )
 
 
-class ExpensePatch(_Closed):
+class ExpensePatch(Closed):
     """What shall be different; fields that are missing stay as they are, null empties those that can be empty."""
 
     # Defaults come from factories to keep them out of the API's description: none of them is ever used.
@@ -242,55 +253,3 @@ class ExpensePatch(_Closed):
         if "split" in said:
             said["split"] = self.split and self.split.read()
         return ExpenseChange(**said)
-
-
-Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, examples=["Groceries"])]
-Color = Annotated[str, Field(json_schema_extra={"pattern": "^#[0-9a-f]{6}$"}, examples=["#15803d"])]
-Position = Annotated[int, Field(ge=0, le=LARGEST_POSITION, description="Order among siblings, smallest first")]
-
-
-class CategoryOut(BaseModel):
-    """One category; `parent_id` is null on the upper level, and there are two levels."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: UUID
-    parent_id: UUID | None
-    name: str
-    color: str
-    position: int
-    is_archived: bool = Field(description="Keeps its expenses, takes no new ones")
-
-
-class CategoryList(BaseModel):
-    """All categories of a workspace."""
-
-    items: list[CategoryOut]
-    next: str | None = None
-
-
-class CategoryIn(_Closed):
-    """A category to make."""
-
-    name: Name
-    parent_id: UUID | None = None
-    color: Color = DEFAULT_COLOR
-    position: Position | None = Field(default=None, description="Behind its siblings, if missing")
-
-    def draft(self) -> CategoryDraft:
-        """What it says. Raises `Invalid`."""
-        return CategoryDraft(name=self.name, parent_id=self.parent_id, color=self.color, position=self.position)
-
-
-class CategoryPatch(_Closed):
-    """What shall be different; fields that are missing stay as they are."""
-
-    name: Name = Field(default_factory=str)
-    parent_id: UUID | None = None
-    color: Color = Field(default_factory=str)
-    position: Position = Field(default_factory=int)
-
-    def change(self) -> CategoryChange:
-        """What it says. Raises `Invalid`."""
-        said: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
-        return CategoryChange(**said)

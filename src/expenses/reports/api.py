@@ -13,7 +13,7 @@ from expenses.ledger.wire import Amount
 from expenses.money import Money
 from expenses.openapi import problems
 from expenses.reports import service
-from expenses.reports.model import CategoryTotals, Month, MonthReport
+from expenses.reports.model import CategoryTotals, InBase, Month, MonthReport
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/reports", tags=["reports"])
@@ -48,6 +48,20 @@ class DayTotalsOut(BaseModel):
     totals: Totals
 
 
+class NotConvertedOut(BaseModel):
+    """What is missing in a total because nobody knows a rate."""
+
+    count: int = Field(description="Number of expenses")
+    totals: Totals
+
+
+class InBaseOut(BaseModel):
+    """What there is in the base currency, each expense converted at the rate that is frozen on it."""
+
+    total: Amount
+    not_converted: NotConvertedOut
+
+
 class MonthReportOut(BaseModel):
     """What a month comes to, never mixing currencies. What nothing was spent in or on is left out."""
 
@@ -56,6 +70,7 @@ class MonthReportOut(BaseModel):
     totals: Totals
     categories: list[CategoryTotalsOut] = Field(description="Upper level; what has no category comes last")
     days: list[DayTotalsOut]
+    in_base_currency: InBaseOut
 
 
 @router.get(
@@ -83,7 +98,13 @@ def _report_out(report: MonthReport) -> MonthReportOut:
         totals=_amounts(report.totals),
         categories=[_category_out(each) for each in report.categories],
         days=[DayTotalsOut(day=each.day, totals=_amounts(each.totals)) for each in report.days],
+        in_base_currency=_in_base_out(report.in_base),
     )
+
+
+def _in_base_out(found: InBase) -> InBaseOut:
+    rest = NotConvertedOut(count=found.not_converted_count, totals=_amounts(found.not_converted))
+    return InBaseOut(total=Amount.of(found.total), not_converted=rest)
 
 
 def _category_out(each: CategoryTotals) -> CategoryTotalsOut:

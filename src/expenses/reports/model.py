@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 from expenses.errors import Invalid
 from expenses.ledger.categories import DEFAULT_COLOR
 from expenses.ledger.model import EARLIEST_DAY, LATEST_DAY
+from expenses.money import Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from expenses.ledger.categories import Category
-    from expenses.money import Currency, Money
+    from expenses.money import Currency
 
 UNCATEGORISED: Final = "Uncategorised"
 """Name of what has no category."""
@@ -96,6 +97,26 @@ class DaySum:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvertedSum:
+    """What the converted expenses of one currency come to, in it and in the base currency."""
+
+    amount: Money
+    base: Money
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class InBase:
+    """What a month comes to in the base currency, and what is not in that because nobody knows a rate."""
+
+    total: Money
+    not_converted: tuple[Money, ...]
+    """One amount for each currency, by code."""
+    not_converted_count: int
+    """How many expenses these are."""
+
+
+@dataclass(frozen=True, slots=True)
 class CategoryTotals:
     """What a category comes to, with one total for each currency, in the order of their codes."""
 
@@ -131,10 +152,16 @@ class MonthReport:
     """Upper level, in the workspace's own order, those in which nothing was spent left out, uncategorised last."""
     days: tuple[DayTotals, ...]
     """Days with expenses, in their order."""
+    in_base: InBase
 
 
 def month_report(
-    month: Month, *, by_category: Sequence[CategorySum], by_day: Iterable[DaySum], categories: Sequence[Category]
+    month: Month,
+    *,
+    by_category: Sequence[CategorySum],
+    by_day: Iterable[DaySum],
+    categories: Sequence[Category],
+    in_base: InBase,
 ) -> MonthReport:
     """The report on a month from its sums and the workspace's categories in their order, archived ones too."""
     days: dict[date, list[Money]] = defaultdict(list)
@@ -148,7 +175,25 @@ def month_report(
         totals=_added(each.amount for each in by_category),
         categories=_rolled_up(by_category, categories),
         days=tuple(DayTotals(day, _added(days[day])) for day in sorted(days)),
+        in_base=in_base,
     )
+
+
+def sums_in_base(base: Currency, *, by_day: Iterable[DaySum], converted: Sequence[ConvertedSum]) -> InBase:
+    """The total in the base currency: what is in it, and what was converted. A missing rate is never taken for 1."""
+    total = sum(each.base.minor for each in converted)
+    rest: dict[Currency, list[int]] = defaultdict(lambda: [0, 0])
+    for spent in by_day:
+        if spent.amount.currency == base:
+            total += spent.amount.minor
+        else:
+            rest[spent.amount.currency][0] += spent.amount.minor
+            rest[spent.amount.currency][1] += spent.count
+    for each in converted:
+        rest[each.amount.currency][0] -= each.amount.minor
+        rest[each.amount.currency][1] -= each.count
+    left = [(Money(minor, currency), count) for currency, (minor, count) in rest.items() if count]
+    return InBase(Money(total, base), _added(money for money, _ in left), sum(count for _, count in left))
 
 
 def _rolled_up(sums: Sequence[CategorySum], categories: Sequence[Category]) -> tuple[CategoryTotals, ...]:

@@ -9,13 +9,15 @@ from sqlalchemy import Date, Numeric, and_, bindparam, cast, func, null, select,
 
 from expenses.ledger.tables import expense, expense_line
 from expenses.money import CURRENCIES, Money
-from expenses.reports.model import CategorySum, DaySum
+from expenses.reports.model import CategorySum, ConvertedSum, DaySum
+from expenses.workspaces.tables import workspace
 
 if TYPE_CHECKING:
     from datetime import date
     from uuid import UUID
 
     from expenses.db import Session
+    from expenses.money import Currency
 
 _DAY, _CATEGORY, _CATEGORY_OF_LINES, _ALL_LINES = range(4)
 """What a row of the sums is about; PostgreSQL's `grouping` counts that way."""
@@ -85,3 +87,41 @@ async def sums_of_days(
         if count
     ]
     return sums, by_day
+
+
+_CONVERTED = (
+    select(
+        workspace.c.base_currency,
+        expense.c.currency,
+        cast(func.sum(expense.c.amount_minor), Numeric).label("minor"),
+        cast(func.sum(expense.c.base_amount_minor), Numeric).label("base_minor"),
+        func.count(expense.c.base_amount_minor).label("expenses"),
+    )
+    .outerjoin_from(
+        workspace,
+        expense,
+        and_(
+            *_IN_TIME,
+            expense.c.base_amount_minor.is_not(None),
+            expense.c.base_currency == workspace.c.base_currency,
+            expense.c.currency != workspace.c.base_currency,
+        ),
+    )
+    .where(workspace.c.id == bindparam("workspace_id"))
+    .group_by(workspace.c.base_currency, expense.c.currency)
+)
+
+
+async def converted_sums(
+    session: Session, *, workspace_id: UUID, first_day: date, last_day: date
+) -> tuple[Currency, list[ConvertedSum]]:
+    """The base currency, and what was converted into it by currency; reads what was converted only."""
+    values = {"workspace_id": workspace_id, "first_day": first_day, "last_day": last_day}
+    rows = (await session.execute(_CONVERTED, values)).all()
+    base = CURRENCIES[rows[0].base_currency]
+    sums = [
+        ConvertedSum(Money(int(row.minor), CURRENCIES[row.currency]), Money(int(row.base_minor), base), row.expenses)
+        for row in rows
+        if row.currency is not None
+    ]
+    return base, sums

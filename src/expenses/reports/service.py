@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from expenses.ledger.service import list_categories
 from expenses.reports import queries
-from expenses.reports.model import Month, MonthReport, month_report
+from expenses.reports.model import Month, MonthReport, month_report, sums_in_base
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,7 +18,9 @@ __all__ = ["Month", "MonthReport", "monthly"]
 
 
 async def monthly(session: Session, *, actor: Actor, workspace_id: UUID, month: Month) -> MonthReport:
-    """What was spent in a month: in all, in each category, on each day; always for each currency by itself.
+    """What was spent in a month: in all, in each category, on each day, for each currency by itself.
+
+    And what it comes to in the base currency, as far as there were rates.
 
     Raises:
         NotFound: The actor does not belong to the workspace.
@@ -27,4 +29,8 @@ async def monthly(session: Session, *, actor: Actor, workspace_id: UUID, month: 
     by_category, by_day = await queries.sums_of_days(
         session, workspace_id=workspace_id, first_day=month.first_day, last_day=month.last_day
     )
-    return month_report(month, by_category=by_category, by_day=by_day, categories=categories)
+    base, converted = await queries.converted_sums(
+        session, workspace_id=workspace_id, first_day=month.first_day, last_day=month.last_day
+    )
+    in_base = sums_in_base(base, by_day=by_day, converted=converted)
+    return month_report(month, by_category=by_category, by_day=by_day, categories=categories, in_base=in_base)

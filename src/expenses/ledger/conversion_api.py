@@ -1,0 +1,47 @@
+"""Converting expenses, as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from expenses.accounts.auth import Caller
+from expenses.http import Now, SessionDep
+from expenses.ledger import service
+from expenses.openapi import problems
+from expenses.workspaces.rights import Action, needs
+
+router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
+
+Cursor = Annotated[str | None, Query(description="`next` of the answer before")]
+
+
+class Conversions(BaseModel):
+    """What became of the expenses that were not converted."""
+
+    converted: int
+    not_converted: int = Field(description="For these there is no rate")
+    next: str | None = Field(description="Send it as `cursor` to go on; null when all were looked at")
+
+
+@router.post(
+    "/expenses/convert",
+    summary="Convert what is not converted",
+    description="Looks at up to 500 expenses that are neither in the base currency nor converted into it. What is "
+    "converted already stays as it is.",
+    responses=problems(401, 403, 404, 409),
+    openapi_extra=needs(Action.CHANGE_EXPENSES),
+)
+async def convert_expenses(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    now: Now,
+    *,
+    cursor: Cursor = None,
+) -> Conversions:
+    converted, rest, following = await service.convert_expenses(
+        session, actor=actor, workspace_id=workspace_id, cursor=cursor, now=now
+    )
+    return Conversions(converted=converted, not_converted=rest, next=following)
