@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from expenses.accounts.auth import Caller
 from expenses.history import service
+from expenses.history.model import differences
 from expenses.http import SessionDep
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from expenses.ledger.wire import Unsaid
@@ -71,3 +72,64 @@ async def list_audit_events(
     )
     items = [AuditEventOut.model_validate(each, from_attributes=True) for each in page.items]
     return AuditEventList(items=items, next=page.next)
+
+
+class DifferenceOut(BaseModel):
+    """One field that was changed."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class ChangeOut(BaseModel):
+    """One change of an expense, as its differences."""
+
+    id: UUID
+    at: datetime
+    actor_id: UUID | None = Field(description="null: the service itself")
+    action: str
+    differences: list[DifferenceOut] = Field(description="In the JSON of this API; without id and version")
+
+
+class ChangeList(BaseModel):
+    """One page of the history of an expense, newest first."""
+
+    items: list[ChangeOut]
+    next: str | None
+
+
+@router.get(
+    "/expenses/{expense_id}/history",
+    summary="Show what was changed about an expense, newest first",
+    responses=problems(401, 403, 404),
+    openapi_extra=needs(Action.SEE_AUDIT),
+)
+async def list_changes(
+    workspace_id: UUID,
+    expense_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    limit: Limit = None,
+    cursor: Cursor = None,
+) -> ChangeList:
+    page = await service.list_changes(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        expense_id=expense_id,
+        limit=limit or DEFAULT_PAGE_SIZE,
+        cursor=cursor,
+    )
+    items = [
+        ChangeOut(
+            id=event.id,
+            at=event.at,
+            actor_id=event.actor_id,
+            action=event.action,
+            differences=[DifferenceOut.model_validate(each, from_attributes=True) for each in differences(event)],
+        )
+        for event in page.items
+    ]
+    return ChangeList(items=items, next=page.next)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from expenses.audit import queries
+from expenses.errors import NotFound
 from expenses.ledger import cursor as cursors
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
 from expenses.workspaces.rights import Action, authorize
@@ -41,3 +42,15 @@ async def list_audit_events(
     )
     items = found[:limit]
     return Page(items, cursors.encode(items[-1].id.bytes, scope=scope) if len(found) > limit else None)
+
+
+async def list_changes(
+    session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID, limit: int, cursor: str | None
+) -> Page[AuditEvent]:
+    """As `list_audit_events`, of one expense. Raises `NotFound` too when nothing is on record about it here."""
+    page = await list_audit_events(
+        session, actor=actor, workspace_id=workspace_id, entity_id=expense_id, limit=limit, cursor=cursor
+    )
+    if not page.items:
+        raise NotFound
+    return page
