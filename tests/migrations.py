@@ -12,6 +12,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine
 
+from expenses.tables import metadata
+
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -24,9 +26,13 @@ def migrate(url: str, target: str) -> None:
     steps = script._downgrade_revs if target == "base" else script._upgrade_revs
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg2:"), poolclass=NullPool)
     with EnvironmentContext(config, script) as environment, engine.connect() as connection:
-        # One transaction each, as in `env.py`: a revision may step out of its own (`autocommit_block`).
+        # As in `env.py`: one transaction each, which a revision may step out of (`autocommit_block`), and the tables'
+        # convention for names, which is laid over every name that is not in `op.f`.
         environment.configure(
-            connection, fn=lambda revision, _: steps(target, revision), transaction_per_migration=True
+            connection,
+            fn=lambda revision, _: steps(target, revision),
+            target_metadata=metadata,
+            transaction_per_migration=True,
         )
         with environment.begin_transaction():
             environment.run_migrations()

@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="workspace_pkey"),
-        sa.CheckConstraint("kind IN ('household', 'company')", name="workspace_kind_check"),
+        sa.CheckConstraint("kind IN ('household', 'company')", name=op.f("workspace_kind_check")),
     )
     op.create_table(
         "membership",
@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "user_id", name="membership_pkey"),
-        sa.CheckConstraint("role IN ('owner', 'admin', 'member', 'viewer')", name="membership_role_check"),
+        sa.CheckConstraint("role IN ('owner', 'admin', 'member', 'viewer')", name=op.f("membership_role_check")),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], "membership_workspace_id_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], "membership_user_id_fkey", ondelete="CASCADE"),
     )

@@ -247,7 +247,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("withdrawn_on", sa.Date()),
         sa.PrimaryKeyConstraint("code", name="currency_pkey"),
-        sa.CheckConstraint("exponent BETWEEN 0 AND 4", name="currency_exponent_check"),
+        sa.CheckConstraint("exponent BETWEEN 0 AND 4", name=op.f("currency_exponent_check")),
     )
     op.bulk_insert(currency, _rows())
 

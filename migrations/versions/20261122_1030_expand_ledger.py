@@ -47,9 +47,9 @@ def _create_category() -> None:
             ["category.workspace_id", "category.id"],
             "category_workspace_id_parent_id_fkey",
         ),
-        sa.CheckConstraint("parent_id <> id", name="category_parent_check"),
-        sa.CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="category_name_check"),
-        sa.CheckConstraint("color ~ '^#[0-9a-f]{6}$'", name="category_color_check"),
+        sa.CheckConstraint("parent_id <> id", name=op.f("category_parent_check")),
+        sa.CheckConstraint("char_length(name) BETWEEN 1 AND 100", name=op.f("category_name_check")),
+        sa.CheckConstraint("color ~ '^#[0-9a-f]{6}$'", name=op.f("category_color_check")),
     )
     op.create_index(
         "category_sibling_key",
@@ -89,13 +89,13 @@ def _create_expense() -> None:
         ),
         sa.ForeignKeyConstraint(["payer_id"], ["user_account.id"], "expense_payer_id_fkey"),
         sa.ForeignKeyConstraint(["created_by"], ["user_account.id"], "expense_created_by_fkey"),
-        sa.CheckConstraint("spent_on BETWEEN '1900-01-01' AND '2199-12-31'", name="expense_spent_on_check"),
+        sa.CheckConstraint("spent_on BETWEEN '1900-01-01' AND '2199-12-31'", name=op.f("expense_spent_on_check")),
         sa.CheckConstraint(
-            "amount_minor BETWEEN -1000000000000000 AND 1000000000000000", name="expense_amount_minor_check"
+            "amount_minor BETWEEN -1000000000000000 AND 1000000000000000", name=op.f("expense_amount_minor_check")
         ),
-        sa.CheckConstraint("char_length(merchant) BETWEEN 1 AND 200", name="expense_merchant_check"),
-        sa.CheckConstraint("char_length(note) <= 10000", name="expense_note_check"),
-        sa.CheckConstraint("cardinality(tags) <= 20", name="expense_tags_check"),
+        sa.CheckConstraint("char_length(merchant) BETWEEN 1 AND 200", name=op.f("expense_merchant_check")),
+        sa.CheckConstraint("char_length(note) <= 10000", name=op.f("expense_note_check")),
+        sa.CheckConstraint("cardinality(tags) <= 20", name=op.f("expense_tags_check")),
     )
     newest_first = [sa.text("spent_on DESC"), sa.text("id DESC")]
     op.create_index("expense_page_idx", "expense", ["workspace_id", *newest_first], postgresql_where=ALIVE)
@@ -129,7 +129,7 @@ def _create_audit_event() -> None:
             ["workspace_id"], ["workspace.id"], "audit_event_workspace_id_fkey", ondelete="CASCADE"
         ),
         sa.CheckConstraint(
-            "action IN ('create', 'change', 'delete', 'restore', 'archive')", name="audit_event_action_check"
+            "action IN ('create', 'change', 'delete', 'restore', 'archive')", name=op.f("audit_event_action_check")
         ),
     )
     op.create_index("audit_event_entity_idx", "audit_event", ["workspace_id", "entity_id", "id"])

@@ -19,7 +19,7 @@ phase = "expand"
 
 
 def upgrade() -> None:
-    op.drop_constraint("audit_event_action_check", "audit_event", type_="check")
+    op.drop_constraint(op.f("audit_event_action_check"), "audit_event", type_="check")
 
 
 def downgrade() -> None:

@@ -46,8 +46,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name="invitation_pkey"),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], "invitation_workspace_id_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["created_by"], ["user_account.id"], "invitation_created_by_fkey", ondelete="CASCADE"),
-        sa.CheckConstraint("role IN ('admin', 'member', 'viewer')", name="invitation_role_check"),
-        sa.CheckConstraint("char_length(note) <= 100", name="invitation_note_check"),
+        sa.CheckConstraint("role IN ('admin', 'member', 'viewer')", name=op.f("invitation_role_check")),
+        sa.CheckConstraint("char_length(note) <= 100", name=op.f("invitation_note_check")),
     )
     op.create_index("invitation_token_key", "invitation", ["workspace_id", "token_hash"], unique=True)
     op.create_index("invitation_created_by_idx", "invitation", ["created_by"])

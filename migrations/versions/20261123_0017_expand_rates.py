@@ -29,9 +29,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], "fx_rate_workspace_id_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["base"], ["currency.code"], "fx_rate_base_fkey"),
         sa.ForeignKeyConstraint(["quote"], ["currency.code"], "fx_rate_quote_fkey"),
-        sa.CheckConstraint("base <> quote", name="fx_rate_quote_check"),
-        sa.CheckConstraint("rate > 0", name="fx_rate_rate_check"),
-        sa.CheckConstraint("char_length(source) BETWEEN 1 AND 100", name="fx_rate_source_check"),
+        sa.CheckConstraint("base <> quote", name=op.f("fx_rate_quote_check")),
+        sa.CheckConstraint("rate > 0", name=op.f("fx_rate_rate_check")),
+        sa.CheckConstraint("char_length(source) BETWEEN 1 AND 100", name=op.f("fx_rate_source_check")),
     )
 
 
