@@ -53,7 +53,7 @@ test-deep: $(SYNCED) ## Run tidegate's long tests: crashes, cut networks, the lo
 	@$(PYTEST) -n 2 --dist loadgroup -m 'deep and not alone' --junitxml=.reports/test-deep.xml packages/tidegate/tests $(ARGS)
 
 .PHONY: test-fresh
-test-fresh: $(SYNCED) ## Set up copies of the project, as on a machine with only Python and make [ARGS=…]
+test-fresh: $(SYNCED) ## Set up copies of the project as on a new machine, and try `make run` in every way [ARGS=…]
 	@$(PYTEST) -m fresh --junitxml=.reports/test-fresh.xml tests/repository $(ARGS)
 
 .PHONY: test-races

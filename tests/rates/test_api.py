@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from tests.rates.test_ecb import SAMPLE
 
 if TYPE_CHECKING:
     import httpx
-    from tests.people import Person
+    from tests.people import Clock, Person
 
 pytestmark = pytest.mark.anyio
 
@@ -43,12 +44,15 @@ async def test_a_rate_by_hand_can_be_entered_replaced_and_deleted_and_is_on_reco
     assert len({each["entity_id"] for each in events if each["entity"] == "rate"}) == 1
 
 
-async def test_a_file_is_loaded_whole_beside_what_was_entered_by_hand(client: httpx.AsyncClient, anna: Person) -> None:
+async def test_a_file_is_loaded_whole_beside_what_was_entered_by_hand(
+    client: httpx.AsyncClient, anna: Person, clock: Clock
+) -> None:
     await client.put(f"{anna.url}/{USD}", json={"rate": "1.5"}, headers=anna.headers)
     content = SAMPLE.read_bytes()
     for changed in (178, 0):
         answer = await client.post(f"{anna.url}/rates/load", content=content, headers=anna.headers)
         assert (answer.status_code, answer.json()) == (200, {"rates": 179, "changed": changed})
+        clock.turn(timedelta(seconds=1))  # events of one instant have no order
     (kept,) = (await listed(client, anna, quote="USD", **{"from": "2026-11-20"}))["items"]
     assert (kept["rate"], kept["source"]) == ("1.5", "by hand")
     events = (await client.get(f"{anna.url}/audit", headers=anna.headers)).json()["items"]

@@ -24,7 +24,7 @@ from tools.run import CannotRun, choose_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.xdist_group("make-run")
+pytestmark = [pytest.mark.fresh, pytest.mark.xdist_group("make-run")]
 
 READY = re.compile(r"expenses is ready at (http://\S+)")
 

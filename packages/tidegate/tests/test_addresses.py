@@ -17,6 +17,8 @@ from tools.postgres import Cluster, embedded_bin_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.deep
+
 PASSWORD = "p/w%rd#1:?xé"
 """All that SQLAlchemy takes as it is, though `urllib` does not."""
 

@@ -15,6 +15,8 @@ from projects import BIN, finish, until
 if TYPE_CHECKING:
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 TIDEGATE = str(BIN / "tidegate")
 
 

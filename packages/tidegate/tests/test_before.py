@@ -16,6 +16,8 @@ from projects import DOORS, Project, finish, until
 if TYPE_CHECKING:
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 LAYOUT_1 = """
 CREATE SCHEMA tidegate;
 COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 1.';

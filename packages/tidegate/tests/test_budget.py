@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 LOCKED: dict[str, object] = {"kind": "database", "sqlstate": "55P03", "revision": "b", "message": "lock timeout"}
 
 

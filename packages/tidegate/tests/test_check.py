@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 DOCS = Path(__file__).parent.parent / "docs" / "check.md"
 
 

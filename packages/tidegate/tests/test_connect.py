@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from projects import Project
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture
 def strict_cluster() -> Iterator[Cluster]:

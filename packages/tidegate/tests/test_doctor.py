@@ -18,6 +18,8 @@ from projects import BIN, Project, until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.deep
+
 _DROPPING = "datname = current_database() AND state = 'active' AND query LIKE 'DROP INDEX CONCURRENTLY%'"
 
 

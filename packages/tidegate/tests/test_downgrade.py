@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from projects import Project
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture(scope="module")
 def books(servers: Callable[[str], Cluster], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from projects import Project
 
+pytestmark = pytest.mark.deep
+
 BEFORE_CONFIGURE = 'connection.execute(text("SET lock_timeout = 0"))'
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture(scope="module")
 def eventful(servers: Callable[[str], Cluster], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 VACUUMING = "SELECT pid FROM pg_stat_progress_vacuum WHERE relid = 'account'::regclass"
 
 

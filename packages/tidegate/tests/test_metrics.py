@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import pytest
 import yaml
 from projects import DOORS, Project, until
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +20,8 @@ from tidegate.report.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+pytestmark = pytest.mark.deep
 
 
 def samples(text: str) -> dict[tuple[str, str], float]:

@@ -9,6 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 STOCK_ENV_PY = """
 from alembic import context
 from sqlalchemy import engine_from_config, pool

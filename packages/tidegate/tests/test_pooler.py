@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.deep
+
 
 @contextmanager
 def pgbouncer(project: Project, folder: Path, mode: str, *, pool_size: int = 20) -> Iterator[str]:

@@ -10,6 +10,8 @@ from test_journal import DRIVERS, use_driver
 if TYPE_CHECKING:
     from projects import Project
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.mark.parametrize(
     "commit", ['op.execute("COMMIT")', "op.get_bind().commit()", "op.get_bind().connection.commit()"]

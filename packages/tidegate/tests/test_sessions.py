@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from projects import Project
     from tools.postgres import Cluster
 
+pytestmark = pytest.mark.deep
+
 SQLITE = 'sa.create_engine("sqlite://")'
 
 
