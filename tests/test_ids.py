@@ -19,5 +19,7 @@ def test_ids_sort_by_the_microsecond_they_were_made_at() -> None:
     assert made == sorted(made)
 
 
-def test_ids_of_the_same_moment_differ() -> None:
-    assert len({uuid7(NOON) for _ in range(1000)}) == 1000
+def test_ids_of_the_same_moment_differ_and_sort_as_they_were_made() -> None:
+    made = [uuid7(NOON) for _ in range(1000)]
+    assert len(set(made)) == 1000
+    assert made == sorted(made)

@@ -5,19 +5,28 @@ Not here: secrets. An id can be guessed in part, it is no proof of a right.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
+_COUNTER_BITS, _RANDOM_BITS = 30, 32
+
+_made = itertools.count(secrets.randbits(_COUNTER_BITS - 1))
+"""Begins anywhere, so that two processes hardly ever count alike."""
+
 
 def uuid7(now: datetime) -> UUID:
-    """A UUIDv7 (RFC 9562, 5.7) that sorts by `now`, an aware time, to a quarter of a microsecond; then at random.
+    """A UUIDv7 (RFC 9562, 5.7) that sorts by `now`, an aware time, to a quarter of a microsecond.
 
-    The 12 bits behind the milliseconds hold the fraction of the millisecond (RFC 9562, 6.2, method 3).
+    What one process makes at the same moment sorts in the order in which it was made: all events of one request have
+    its time. The 12 bits behind the milliseconds hold the fraction of the millisecond (RFC 9562, 6.2, method 3), the
+    30 behind those a counter (method 1).
     """
     milliseconds, rest = divmod(now - _EPOCH, timedelta(milliseconds=1))
     fraction = rest.microseconds * 4096 // 1000
     head = milliseconds << 16 | 0x7 << 12 | fraction
-    return UUID(int=head << 64 | 0b10 << 62 | secrets.randbits(62))
+    counter = next(_made) % (1 << _COUNTER_BITS)
+    return UUID(int=head << 64 | 0b10 << 62 | counter << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
