@@ -16,7 +16,7 @@ from expenses.ids import uuid7
 
 if TYPE_CHECKING:
     import httpx
-    from tests.people import Clock, Person
+    from tests.people import Clock, People, Person
 
     from expenses.db import Session
 
@@ -86,13 +86,40 @@ TAMPERING = (
     ("DELETE FROM expense", "state"),
     ("UPDATE category SET color = '#ffffff'", "state"),
     ("DELETE FROM audit_event WHERE entity = 'expense'", "unrecorded"),
+    ("UPDATE settlement SET amount_minor = 2", "state"),
+    ("DELETE FROM settlement", "state"),
+    ("DELETE FROM audit_event WHERE entity = 'settlement'", "unrecorded"),
+    ("UPDATE payment_account SET name = 'x'", "state"),
+    ("DELETE FROM audit_event WHERE entity = 'payment_account'", "unrecorded"),
+    ("UPDATE membership SET role = 'owner'", "state"),
+    ("DELETE FROM membership WHERE role = 'viewer'", "state"),
+    ("DELETE FROM audit_event WHERE seq = 2 AND entity = 'member'", "state"),
+    ("UPDATE workspace SET base_currency = 'USD'", "state"),
 )
 """What somebody who owns the database may do, and the fault that must tell of it."""
 
-TABLES = ("audit_event", "expense", "category")
+TABLES = ("audit_event", "expense", "category", "settlement", "payment_account", "membership", "workspace")
 
 
-@pytest.mark.usefixtures("expense")
+@pytest.fixture
+async def company(client: httpx.AsyncClient, anna: Person, people: People) -> None:
+    """A member who became a viewer and was paid, a payment account, and a workspace with another name."""
+    ben = await people.sign_up()
+    await people.join(ben, anna.workspace, "member")
+    paid = {"amount": {"value": "0.01", "currency": "EUR"}, "paid_on": "2026-11-22"}
+    body = {"from_user_id": str(anna.user.id), "to_user_id": str(ben.user.id), **paid}
+    for method, path, json in [
+        ("PATCH", f"/members/{ben.user.id}", {"role": "admin"}),
+        ("PATCH", f"/members/{ben.user.id}", {"role": "viewer"}),
+        ("POST", "/settlements", body),
+        ("POST", "/payment-accounts", {"name": "Card"}),
+        ("PATCH", "", {"name": "Us"}),
+    ]:
+        answer = await client.request(method, f"{anna.url}{path}", json=json, headers=anna.headers)
+        assert answer.is_success, answer.text
+
+
+@pytest.mark.usefixtures("expense", "company")
 async def test_tampering_is_found_without_any_seal(session: Session, anna: Person, database: str) -> None:
     for table in TABLES:
         execute(database, f"CREATE TABLE saved_{table} AS TABLE {table}")

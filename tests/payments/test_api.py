@@ -62,6 +62,7 @@ async def test_a_change_says_only_what_is_different_and_is_on_record(client: htt
         ({"currency": "DEM"}, 422, "withdrawn_currency"),
         ({"balance": "1"}, 422, "malformed"),
         ({"name": "Taken"}, 409, "account_exists"),
+        ({"name": "TAKEN"}, 409, "account_exists"),
     ],
 )
 async def test_an_account_that_cannot_be_is_refused(

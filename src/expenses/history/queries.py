@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from expenses.audit.tables import audit_event
 from expenses.ledger.tables import category, expense
+from expenses.payments.tables import payment_account
+from expenses.sharing.tables import settlement
 from expenses.workspaces.tables import workspace
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ async def workspace_ids(session: Session) -> list[UUID]:
 async def unrecorded(session: Session, *, workspace_id: UUID, limit: int) -> list[tuple[str, UUID]]:
     """What stands in the tables though no event says how it came there: what it is, and its id."""
     found: list[tuple[str, UUID]] = []
-    for table in (expense, category):
+    for table in (expense, category, settlement, payment_account):
         has_event = select(audit_event.c.id).where(
             audit_event.c.workspace_id == workspace_id, audit_event.c.entity_id == table.c.id
         )

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from expenses.ledger import queries as ledger
+from expenses.payments.queries import accounts_of
+from expenses.sharing.queries import settlements_with_ids
+from expenses.workspaces.member_queries import roles_of
+from expenses.workspaces.queries import workspace_with_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -36,8 +40,38 @@ async def _categories(session: Session, *, workspace_id: UUID, ids: Iterable[UUI
     return {each.id: State(each.snapshot()) for each in await ledger.categories_of(session, workspace_id=workspace_id)}
 
 
-READERS: Final[Mapping[str, Reader]] = {"expense": _expenses, "category": _categories}
-"""Who tells the state of what. The end of the chain of anything else is covered by seals only."""
+async def _settlements(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, State]:
+    found = await settlements_with_ids(session, workspace_id=workspace_id, ids=ids)
+    return {each.id: State(each.snapshot()) for each in found}
+
+
+async def _accounts(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, State]:
+    _ = ids  # as few as categories
+    return {each.id: State(each.snapshot()) for each in await accounts_of(session, workspace_id=workspace_id)}
+
+
+async def _members(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, State]:
+    _ = ids  # as few as categories
+    found = await roles_of(session, workspace_id=workspace_id)
+    return {user_id: State({"user_id": str(user_id), "role": role}) for user_id, role in found.items()}
+
+
+async def _workspaces(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> dict[UUID, State]:
+    _ = ids  # there is one
+    found = await workspace_with_id(session, workspace_id=workspace_id)
+    return {found.id: State(found.snapshot())} if found else {}
+
+
+READERS: Final[Mapping[str, Reader]] = {
+    "expense": _expenses,
+    "category": _categories,
+    "settlement": _settlements,
+    "payment_account": _accounts,
+    "member": _members,
+    "workspace": _workspaces,
+}
+"""Who tells the state of what. The end of the chain of anything else is covered by seals only: of a file of rates only
+its hash is on record, and an invitation that has run out says nothing any more."""
 
 
 def disagreement(event: AuditEvent, state: State | None) -> str | None:

@@ -140,7 +140,8 @@ def _in_use(account_id: UUID, among: Sequence[PaymentAccount]) -> PaymentAccount
 
 
 def _check_name(new: PaymentAccount, among: Sequence[PaymentAccount]) -> None:
-    if any(each.name == new.name and each.id != new.id and each.archived_at is None for each in among):
+    name = new.name.casefold()
+    if any(each.name.casefold() == name and each.id != new.id and each.archived_at is None for each in among):
         raise AccountExists(field="name")
 
 

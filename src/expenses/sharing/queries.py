@@ -12,6 +12,7 @@ from expenses.sharing.model import Balance, Settlement
 from expenses.sharing.tables import settlement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -77,6 +78,12 @@ async def settlement_with_id(
         statement = statement.with_for_update()
     row = (await session.execute(statement, {"workspace_id": workspace_id})).first()
     return None if row is None else _settlement(row)
+
+
+async def settlements_with_ids(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> list[Settlement]:
+    """Those of these that there are, in no order."""
+    statement = _SETTLEMENTS.where(settlement.c.id == func.any(list(ids)))
+    return [_settlement(row) for row in await session.execute(statement, {"workspace_id": workspace_id})]
 
 
 async def insert_settlement(session: Session, *, workspace_id: UUID, new: Settlement) -> None:

@@ -62,8 +62,13 @@ async def locked_roster(session: Session, *, workspace_id: UUID) -> Roster:
     """
     lock = select(workspace.c.id).where(workspace.c.id == workspace_id).with_for_update(key_share=True)
     await session.execute(lock)
+    return Roster(await roles_of(session, workspace_id=workspace_id))
+
+
+async def roles_of(session: Session, *, workspace_id: UUID) -> dict[UUID, Role]:
+    """The role of everybody who belongs to a workspace."""
     statement = select(membership.c.user_id, membership.c.role).where(membership.c.workspace_id == workspace_id)
-    return Roster({row.user_id: row.role for row in await session.execute(statement)})
+    return {row.user_id: row.role for row in await session.execute(statement)}
 
 
 async def store_role(session: Session, *, workspace_id: UUID, user_id: UUID, role: Role) -> None:

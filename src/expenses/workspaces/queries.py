@@ -63,6 +63,12 @@ async def memberships_of(session: Session, *, user_id: UUID) -> list[Membership]
     return [_membership(row, user_id) for row in await session.execute(statement)]
 
 
+async def workspace_with_id(session: Session, *, workspace_id: UUID) -> Workspace | None:
+    """One workspace."""
+    row = (await session.execute(select(workspace).where(workspace.c.id == workspace_id))).first()
+    return None if row is None else _workspace(row)
+
+
 async def locked_workspace(session: Session, *, workspace_id: UUID, against_expenses: bool) -> Workspace:
     """The workspace, which nobody else changes until the transaction ends.
 
