@@ -35,6 +35,12 @@ async def test_an_expense_needs_only_an_amount_and_a_merchant(window: Window) ->
     assert 'class="figures">12.50<' in month.text
 
 
+async def test_who_writes_an_expense_down_is_who_paid(client: httpx.AsyncClient, anna: Person, window: Window) -> None:
+    await window.add()
+    answer = await client.get(f"{anna.url}/expenses?q=payer:me", headers=anna.headers)
+    assert [each["payer_id"] for each in answer.json()["items"]] == [str(anna.user.id)]
+
+
 async def test_an_expense_of_another_day_leads_to_its_month(window: Window) -> None:
     answer = await window.post(
         f"{window.home}/expenses", amount="1", merchant="x", currency="EUR", spent_on="2024-02-29"

@@ -3,6 +3,7 @@
 The month itself is in `reports.pages`, which may use this noun; everything here ends in a redirect there.
 """
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,7 @@ async def add(
     draft, errors = read_expense(fields, today=local_day(membership.workspace, now))
     if draft is not None:
         try:
+            draft = replace(draft, payer_id=actor.user_id)  # as in the API: whoever writes it down, unless they say
             new = await service.add_expense(session, actor=actor, workspace_id=workspace_id, draft=draft, now=now)
             return _to_month(request, workspace_id, new, "added")
         except Invalid as error:
