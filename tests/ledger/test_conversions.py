@@ -90,6 +90,35 @@ async def test_what_is_not_converted_can_be_once_there_is_a_rate(
     assert verified.faults == []
 
 
+async def test_a_wrong_rate_is_mended_when_somebody_says_so_and_only_where_they_say(
+    client: httpx.AsyncClient, anna: Person
+) -> None:
+    thirds = {"value": "7", "currency": "USD"}
+    await put_rate(client, anna, "JPY/EUR/2026-11-20", "0.1")
+    await put_rate(client, anna, "EUR/USD/2026-11-20", "3")
+    ids = [(await record(client, anna, amount=YEN, spent_on=day))["id"] for day in ("2026-11-20", "2026-11-21")]
+    dollars = await record(client, anna, amount=thirds, spent_on="2026-11-20")
+    await put_rate(client, anna, "JPY/EUR/2026-11-20", "0.01")
+    url = f"{anna.url}/expenses/convert"
+    for query, converted in [
+        ("", 0),
+        ("?again=true&currency=USD", 0),  # divided, to 18 digits, and still the same
+        ("?again=true&currency=JPY&from=2026-11-22", 0),
+        ("?again=true&currency=JPY&to=2026-11-20", 1),
+        ("?again=true&currency=JPY&to=2026-11-20", 0),
+    ]:
+        answer = await client.post(url + query, headers=anna.headers)
+        assert answer.json() == {"converted": converted, "not_converted": 0, "next": None}, query
+    listed = (await client.get(f"{anna.url}/expenses", headers=anna.headers)).json()["items"]
+    worth = {each["id"]: (each["converted"]["amount"]["value"], each["version"]) for each in listed}
+    assert worth == {ids[0]: ("10.01", 2), ids[1]: ("100.10", 1), dollars["id"]: ("2.33", 1)}
+    await client.delete(f"{anna.url}/rates/JPY/EUR/2026-11-20", headers=anna.headers)
+    answer = await client.post(f"{url}?again=true", headers=anna.headers)
+    assert answer.json() == {"converted": 0, "not_converted": 2, "next": None}
+    kept = (await client.get(f"{anna.url}/expenses/{ids[0]}", headers=anna.headers)).json()
+    assert (kept["converted"]["amount"]["value"], kept["version"]) == ("10.01", 2)
+
+
 async def test_an_expense_in_the_base_currency_asks_for_no_rate(
     client: httpx.AsyncClient, anna: Person, app: FastAPI
 ) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 
 from expenses.ledger.tables import expense
 from expenses.money import CURRENCIES, Money
-from expenses.rates.model import Converted
+from expenses.rates.model import ConversionChoice, Converted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,16 +29,21 @@ _STORE = (
 )
 
 
-async def lock_unconverted(
-    session: Session, *, workspace_id: UUID, base: str, after: UUID | None, limit: int
+async def lock_convertible(
+    session: Session, *, workspace_id: UUID, base: str, choice: ConversionChoice, after: UUID | None, limit: int
 ) -> list[UUID]:
-    """The next living expenses, by id, that are neither in the base currency nor converted into it, locked for us."""
+    """The next living expenses, by id, that are not in the base currency and fit the choice, locked for us."""
     statement = select(expense.c.id).where(
-        expense.c.workspace_id == workspace_id,
-        expense.c.deleted_at.is_(None),
-        expense.c.currency != base,
-        expense.c.base_currency.is_distinct_from(base),
+        expense.c.workspace_id == workspace_id, expense.c.deleted_at.is_(None), expense.c.currency != base
     )
+    if not choice.again:
+        statement = statement.where(expense.c.base_currency.is_distinct_from(base))
+    if choice.currency is not None:
+        statement = statement.where(expense.c.currency == choice.currency)
+    if choice.from_day is not None:
+        statement = statement.where(expense.c.spent_on >= choice.from_day)
+    if choice.to_day is not None:
+        statement = statement.where(expense.c.spent_on <= choice.to_day)
     if after is not None:
         statement = statement.where(expense.c.id > after)
     return list((await session.execute(statement.order_by(expense.c.id).limit(limit).with_for_update())).scalars())

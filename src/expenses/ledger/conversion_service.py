@@ -10,6 +10,7 @@ from expenses.audit.model import event_of
 from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.ledger import conversion_queries, queries
+from expenses.rates.model import ConversionChoice
 from expenses.rates.service import conversions
 from expenses.workspaces.rights import Action, authorize
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 500
 """Expenses that one request looks at; each has an event of its own on record."""
 
+NOT_CONVERTED: Final = ConversionChoice()
+"""All that are not converted, and none of the others."""
+
 
 async def with_conversions(session: Session, workspace: Workspace, expenses: Sequence[Expense]) -> list[Expense]:
     """The expenses with what they are worth in the base currency. Asks nothing when all are in that one."""
@@ -38,11 +42,18 @@ async def with_conversions(session: Session, workspace: Workspace, expenses: Seq
 
 
 async def convert_expenses(
-    session: Session, *, actor: Actor, workspace_id: UUID, cursor: str | None = None, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    choice: ConversionChoice = NOT_CONVERTED,
+    cursor: str | None = None,
+    now: datetime,
 ) -> tuple[int, int, str | None]:
     """Convert the next expenses that are not converted: how many were, how many have no rate, and where to go on.
 
-    What is converted already stays as it is, whatever the rates say now; unless it was into another base currency.
+    What is converted already stays as it is, whatever the rates say now; unless it was into another base currency, or
+    the choice says `again`. What has no rate any more stays as it is even then.
 
     Raises:
         NotFound: The actor does not belong to the workspace.
@@ -51,19 +62,20 @@ async def convert_expenses(
     """
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     base = membership.workspace.base_currency
-    scope = f"convert {workspace_id} {base}"
+    scope = f"convert {workspace_id} {base} {choice!r}"
     after = None if cursor is None else cursors.decode_id(cursor, scope=scope)
     async with transaction(session):
-        ids = await conversion_queries.lock_unconverted(
-            session, workspace_id=workspace_id, base=base, after=after, limit=AT_ONCE
+        ids = await conversion_queries.lock_convertible(
+            session, workspace_id=workspace_id, base=base, choice=choice, after=after, limit=AT_ONCE
         )
         before = await queries.expenses_with_ids(session, workspace_id=workspace_id, ids=ids)
         quoted = await with_conversions(session, membership.workspace, before)
         pairs = [
             (old, replace(new, version=old.version + 1, updated_at=now))
             for old, new in zip(before, quoted, strict=True)
-            if new.converted is not None
+            if new.converted not in {None, old.converted}
         ]
+        rateless = sum(each.converted is None for each in quoted)
         if pairs:
             await conversion_queries.store_conversions(
                 session, workspace_id=workspace_id, changed=[new for _, new in pairs]
@@ -71,4 +83,4 @@ async def convert_expenses(
             events = [event_of("convert", before=old, after=new, actor_id=actor.user_id, now=now) for old, new in pairs]
             await insert_audit_events(session, workspace_id=workspace_id, new=events)
     following = cursors.encode(ids[-1].bytes, scope=scope) if len(ids) == AT_ONCE else None
-    return len(pairs), len(ids) - len(pairs), following
+    return len(pairs), rateless, following

@@ -127,6 +127,18 @@ class Quotation:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class ConversionChoice:
+    """Which of the amounts that are not in the base currency to convert; all that is said must hold."""
+
+    again: bool = False
+    """Those too that are converted already."""
+    currency: str | None = None
+    from_day: date | None = None
+    to_day: date | None = None
+    """Last day that still counts."""
+
+
 def parse_rate(text: str, *, field: str = "rate") -> Decimal:
     """The rate that the text says, to the last digit. Raises `InvalidRate`; nothing is rounded or guessed."""
     if not _RATE.fullmatch(text) or not (rate := Decimal(text)):
