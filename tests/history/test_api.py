@@ -34,4 +34,6 @@ async def test_the_history_of_an_expense_says_who_changed_what_from_what_to_what
         {"field": "tags", "before": expense["tags"], "after": ["x"]},
     ]
     assert {"field": "merchant", "before": None, "after": expense["merchant"]} in created["differences"]
+    fields = ["spent_on", "amount", "merchant", "note", "tags", "payer_id", "lines", "shares"]
+    assert [each["field"] for each in created["differences"] if each["field"] in fields] == fields
     assert deleted["differences"] == []

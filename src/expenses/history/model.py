@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from expenses.ledger.model import CONTENT
 
 if TYPE_CHECKING:
     from expenses.audit.model import AuditEvent
+
+
+_FIELDS: Final = (*CONTENT, "shares", "converted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +24,16 @@ class Difference:
 
 
 def differences(event: AuditEvent) -> list[Difference]:
-    """The fields that differ, in the order of the API's JSON. Ids and versions say nothing to people."""
+    """The fields that differ, in the order in which the API shows an expense. Ids and versions say nothing to people.
+
+    The database keeps no order of fields. What an expense has no field for (any more) comes last.
+    """
     before, after = event.before or {}, event.after or {}
-    names = [name for name in dict.fromkeys([*after, *before]) if name not in {"id", "version"}]
+    names = sorted({*before, *after} - {"id", "version"}, key=_place)
     return [
         Difference(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
     ]
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (_FIELDS.index(name) if name in _FIELDS else len(_FIELDS), name)
