@@ -33,10 +33,14 @@ async def shelf(client: httpx.AsyncClient, anna: Person, people: People) -> Pers
     ben = await people.sign_up("ben@example.org", "Ben Okafor")
     await people.join(ben, anna.workspace, "member")
     ids = await category_ids(client, anna)
+    account = await client.post(f"{anna.url}/payment-accounts", json={"name": "Visa gold"}, headers=anna.headers)
+    visa = {"account_id": account.json()["id"]}
+    both = {"split": {"mode": "even", "among": [str(anna.user.id), str(ben.user.id)]}}
+    await client.put(f"{anna.url}/rates/EUR/JPY/2026-03-30", json={"rate": "150"}, headers=anna.headers)
     expenses: list[tuple[str, str, str, str, dict[str, Any]]] = [
-        ("2025-12-31", "50.00", "EUR", "Corner Bakery", {"tags": ["holiday"], "category_id": ids["Coffee"]}),
+        ("2025-12-31", "50.00", "EUR", "Corner Bakery", visa | {"tags": ["holiday"], "category_id": ids["Coffee"]}),
         ("2026-01-01", "50.01", "EUR", "Bookshop", {"note": "a corner, dusty", "category_id": ids["Hobbies"]}),
-        ("2026-02-28", "50", "JPY", "Onigiri stand", {"category_id": ids["Restaurants"]}),
+        ("2026-02-28", "50", "JPY", "Onigiri stand", both | {"category_id": ids["Restaurants"]}),
         ("2026-03-31", "51", "JPY", "Onigiri Stand", {"payer_id": str(ben.user.id)}),
         ("2026-04-01", "50.001", "KWD", "Souk", {"tags": ["Holiday", "two words"], "payer_id": None}),
         ("2026-04-02", "-12.00", "EUR", "Bookshop", {"category_id": ids["Hobbies"]}),
@@ -81,6 +85,15 @@ FOUND = [
     ("payer:none", ["2026-04-01"]),
     ("payer:me on:2025", ["2025-12-31"]),
     ("-payer:me", ["2026-03-31", "2026-04-01"]),
+    ("account:visa", ["2025-12-31"]),
+    ('account:"VISA gold"', ["2025-12-31"]),
+    ("account:none from:2026-04", ["2026-04-01", "2026-04-02"]),
+    ("-account:none", ["2025-12-31"]),
+    ("-account:visa on:2026-02", ["2026-02-28"]),
+    ("is:divided", ["2026-02-28"]),
+    ("-is:divided currency:jpy", ["2026-03-31"]),
+    ("is:unconverted", ["2026-02-28", "2026-04-01"]),
+    ("-is:unconverted currency:jpy", ["2026-03-31"]),
     ("ni st", ["2026-02-28", "2026-03-31"]),
     ("", ["2025-12-31", "2026-01-01", "2026-02-28", "2026-03-31", "2026-04-01", "2026-04-02"]),
 ]
@@ -96,18 +109,39 @@ async def test_operators_find_what_they_say_and_combine(client: httpx.AsyncClien
 
 async def test_parameters_and_operators_combine(client: httpx.AsyncClient, anna: Person, shelf: Person) -> None:
     ids = await category_ids(client, anna)
+    accounts = (await client.get(f"{anna.url}/payment-accounts", headers=anna.headers)).json()["items"]
+    account_id = accounts[0]["id"]
     for params, found in [
         ({"min": "50", "max": "50"}, ["Onigiri stand", "Corner Bakery"]),
         ({"min": "50", "q": "-corner", "from": "2026-03-01"}, ["Souk", "Onigiri Stand"]),
         ({"merchant": "STAND", "q": "payer:ben"}, ["Onigiri Stand"]),
         ({"payer_id": str(shelf.user.id)}, ["Onigiri Stand"]),
         ({"payer_id": str(uuid4())}, []),
+        ({"account_id": account_id}, ["Corner Bakery"]),
+        ({"account_id": account_id, "q": "-corner"}, []),
         ({"tag": "holiday", "q": "amount<100"}, ["Corner Bakery"]),
         ({"category_id": ids["Eating out"], "q": "currency:JPY"}, ["Onigiri stand"]),
         ({"category_id": "none", "q": "souk"}, ["Souk"]),
         ({"from": "2026-03-01", "q": "from:2026-01 to:2026-03"}, ["Onigiri Stand"]),
     ]:
         assert await merchants(client, anna, **params) == found, params
+
+
+@pytest.mark.usefixtures("shelf")
+async def test_who_has_left_is_still_found_by_what_they_paid(client: httpx.AsyncClient, anna: Person) -> None:
+    members = (await client.get(f"{anna.url}/members", headers=anna.headers)).json()["items"]
+    ben = next(each["user_id"] for each in members if each["display_name"].startswith("Ben"))
+    await client.delete(f"{anna.url}/members/{ben}", headers=anna.headers)
+    assert await merchants(client, anna, q="payer:ben") == ["Onigiri Stand"]
+
+
+async def test_the_largest_amount_of_every_currency_can_be_searched_for(
+    client: httpx.AsyncClient, anna: Person
+) -> None:
+    for value, currency in (("1000000000000000", "JPY"), ("10000000000000.00", "EUR"), ("1000000000000.000", "KWD")):
+        await record(client, anna, amount={"value": value, "currency": currency}, merchant=currency)
+        assert await merchants(client, anna, q=f"currency:{currency} amount={value}") == [currency]
+        assert await merchants(client, anna, q=f"currency:{currency}", min=value, max=value) == [currency]
 
 
 async def test_a_category_is_found_by_the_lines_that_are_in_it(client: httpx.AsyncClient, anna: Person) -> None:
@@ -131,6 +165,7 @@ async def test_a_name_that_nothing_has_is_refused_with_its_place(client: httpx.A
     for q, place, what in [
         ("x cat:yachts", "character 3", "cat:none"),
         ("payer:zoe", "character 1", "payer:me"),
+        ("account:amex", "character 1", "account:none"),
         ("colour:red", "character 1", "amount, cat"),
     ]:
         answer = await client.get(f"{anna.url}/expenses", params={"q": q}, headers=anna.headers)
@@ -142,7 +177,7 @@ async def test_a_name_that_nothing_has_is_refused_with_its_place(client: httpx.A
 
 async def test_broken_amounts_of_parameters_are_refused_by_name(client: httpx.AsyncClient, anna: Person) -> None:
     for name in ("min", "max"):
-        for value in ("1e3", "NaN", "1,5", " 1", "1.23456", "9" * 16):
+        for value in ("1e3", "NaN", "1,5", " 1", "1.23456", "9" * 17):
             answer = await client.get(f"{anna.url}/expenses", params={name: value}, headers=anna.headers)
             assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, name), value
 

@@ -39,7 +39,7 @@ Limit = Annotated[
 ]
 Cursor = Annotated[str | None, Unsaid, Query(description="`next` of the page before, with the same filter")]
 Text = Annotated[str, Field(max_length=LONGEST_SEARCH)]
-MajorUnits = Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$")]
+MajorUnits = Annotated[str, Field(pattern=r"^-?[0-9]{1,16}(\.[0-9]{1,4})?$")]
 _OWN = "in major units of each expense's own currency: 50 is 50.00 EUR, 50 JPY and 50.000 KWD; refunds are negative"
 IfMatch = Annotated[
     str | None, Header(description='The version to change, as `ETag` had it, such as `"3"`; any, if missing')
@@ -76,13 +76,15 @@ async def list_expenses(
         Unsaid,
         Query(
             description="Words and phrases of merchant, note or tags, and operators: amount>50 cat:food "
-            'from:2026-01 to:2026-03 tag:holiday merchant:"corner bakery" payer:anna is:refund -word',
+            'from:2026-01 to:2026-03 tag:holiday merchant:"corner bakery" payer:anna account:visa is:refund '
+            "is:unconverted is:divided -word",
             examples=["amount>50 cat:food from:2026-01"],
         ),
     ] = None,
     tag: Annotated[Text | None, Unsaid, Query(description="This very tag")] = None,
     merchant: Annotated[Text | None, Unsaid, Query(description="Text within the merchant, in any case")] = None,
     payer_id: Annotated[UUID | None, Unsaid, Query(description="Who paid")] = None,
+    account_id: Annotated[UUID | None, Unsaid, Query(description="The payment account it was paid from")] = None,
     smallest: Annotated[MajorUnits | None, Unsaid, Query(alias="min", description=f"Least amount, {_OWN}")] = None,
     largest: Annotated[MajorUnits | None, Unsaid, Query(alias="max", description=f"Largest amount, {_OWN}")] = None,
 ) -> JSONResponse:
@@ -95,6 +97,7 @@ async def list_expenses(
         tag=tag,
         merchant=merchant,
         payer_id=payer_id,
+        account_id=account_id,
         smallest=None if smallest is None else Decimal(smallest),
         largest=None if largest is None else Decimal(largest),
     )

@@ -8,108 +8,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import groupby
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from expenses.ledger.conditions import (
+    Amounts,
+    HasTag,
+    HasText,
+    InCategories,
+    InCurrency,
+    Is,
+    NotConverted,
+    PaidBy,
+    PaidFrom,
+)
 from expenses.ledger.model import ExpenseFilter
-from expenses.money import CURRENCIES, LARGEST_MINOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import date
 
     from expenses.ledger.categories import Category
-    from expenses.ledger.search import Comparison, Term
-    from expenses.workspaces.model import Member
-
-SHORTEST_INDEXED: Final = 3
-"""Letters and digits in a row that a text needs before the index can find it: it is an index of three of them each."""
-
-_BEYOND: Final = 10 * LARGEST_MINOR
-"""Larger than any amount, and still a bigint."""
-
-
-@dataclass(frozen=True, slots=True)
-class HasText:
-    """The text occurs, in any case: in the merchant, the note or a tag, or only where it says."""
-
-    text: str
-    place: Literal["any", "merchant", "note"] = "any"
-
-    @property
-    def is_indexed(self) -> bool:
-        """Whether the index can find it: it has three letters or digits in a row."""
-        runs = (len(list(run)) for is_word, run in groupby(self.text, key=str.isalnum) if is_word)
-        return max(runs, default=0) >= SHORTEST_INDEXED
-
-
-@dataclass(frozen=True, slots=True)
-class HasTag:
-    """It has this very tag."""
-
-    tag: str
-    is_indexed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class InCategories:
-    """It, or a line of it, is in one of these."""
-
-    ids: frozenset[UUID]
-    top: UUID | None = None
-    """The one of them below which all others are, if there is one."""
-    is_indexed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PaidBy:
-    """One of these paid."""
-
-    ids: frozenset[UUID]
-    is_indexed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class InCurrency:
-    """It is in this currency."""
-
-    code: str
-    is_indexed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """Its amount compares like this with a number of major units, in the digits of its own currency.
-
-    `amount>50` is more than 50.00 EUR, more than 50 JPY, more than 50.000 KWD: nothing is converted.
-    """
-
-    comparison: Comparison
-    number: Decimal
-    is_indexed: bool = True
-
-    def minor(self, exponent: int) -> tuple[Comparison, int] | None:
-        """The same for minor units of a currency with so many digits; `None` if no amount of it can be like that."""
-        exact = self.number.scaleb(exponent)
-        whole = int(exact // 1) - (exact < 0 and exact % 1 != 0)  # the next one below
-        bounded = max(-_BEYOND, min(whole, _BEYOND))
-        if exact == whole:
-            return self.comparison, bounded
-        if self.comparison == "=":
-            return None
-        return ("<=", bounded) if self.comparison in {"<", "<="} else (">", bounded)
-
-
-@dataclass(frozen=True, slots=True)
-class Is:
-    """It has no category, no tags, or nobody who paid."""
-
-    state: Literal["uncategorised", "untagged", "unpaid"]
-    is_indexed: bool = False
-
-
-Condition = HasText | HasTag | InCategories | PaidBy | InCurrency | Amounts | Is
+    from expenses.ledger.conditions import Condition, State
+    from expenses.ledger.search import Field, Term
+    from expenses.payments.model import PaymentAccount
+    from expenses.workspaces.model import FormerMember, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +70,9 @@ class Names:
 
     categories: tuple[Category, ...] = ()
     members: tuple[Member, ...] = ()
+    former: tuple[FormerMember, ...] = ()
+    accounts: tuple[PaymentAccount, ...] = ()
+    base_currency: str = "EUR"
     own_id: UUID | None = None
     """Of whoever asks: `payer:me`."""
 
@@ -165,14 +91,26 @@ class Names:
         return InCategories(frozenset(found | below), next(iter(found)) if len(found) == 1 else None)
 
     def members_called(self, term: Term) -> PaidBy:
-        """Those whose name, first name or address it is, in any case. Raises `InvalidSearch`."""
+        """Those whose name, first name or address it is, who left by name only. Raises `InvalidSearch`."""
         name = term.value.lower()
         if name == "me" and self.own_id is not None:
             return PaidBy(frozenset({self.own_id}))
-        found = frozenset(each.user_id for each in self.members if name in _names_of(each))
+        found = {each.user_id for each in self.members if name in _names_of(each.display_name, each.email)}
+        found |= {each.user_id for each in self.former if name in _names_of(each.display_name)}
         if not found:
             raise term.error("no member is called like that; `payer:me` is you, `payer:none` is nobody")
-        return PaidBy(found)
+        return PaidBy(frozenset(found))
+
+    def accounts_called(self, term: Term) -> PaidFrom:
+        """Those of that name, else those that begin with it, archived ones too. Raises `InvalidSearch`."""
+        name = term.value.lower()
+        found = {each.id for each in self.accounts if each.name.lower() == name}
+        found = found or {each.id for each in self.accounts if each.name.lower().startswith(name)}
+        if not found:
+            raise term.error(
+                "no payment account is called like that or begins with it; `account:none` is for those without one"
+            )
+        return PaidFrom(frozenset(found))
 
 
 def criteria_of(filters: ExpenseFilter, terms: Iterable[Term], names: Names) -> Criteria:
@@ -202,6 +140,12 @@ def _of_filters(filters: ExpenseFilter, names: Names) -> Iterable[Condition]:
         yield HasText(filters.merchant, "merchant")
     if filters.payer_id is not None:
         yield PaidBy(frozenset({filters.payer_id}))
+    yield from _of_account_and_amounts(filters)
+
+
+def _of_account_and_amounts(filters: ExpenseFilter) -> Iterable[Condition]:
+    if filters.account_id is not None:
+        yield PaidFrom(frozenset({filters.account_id}))
     if filters.smallest is not None:
         yield Amounts(">=", filters.smallest)
     if filters.largest is not None:
@@ -210,29 +154,45 @@ def _of_filters(filters: ExpenseFilter, names: Names) -> Iterable[Condition]:
 
 def _condition(term: Term, names: Names) -> Condition:  # noqa: PLR0911 - one line for each field of the language
     value = term.value
+    if value.lower() == "none" and (state := _WITHOUT.get(term.field)):
+        return Is(state)
+    by_name: dict[Field, Callable[[Term], Condition]] = {
+        "cat": names.categories_called,
+        "payer": names.members_called,
+        "account": names.accounts_called,
+    }
+    if look_up := by_name.get(term.field):
+        return look_up(term)
     match term.field:
-        case "cat":
-            return Is("uncategorised") if value.lower() == "none" else names.categories_called(term)
-        case "payer":
-            return Is("unpaid") if value.lower() == "none" else names.members_called(term)
         case "tag":
-            return Is("untagged") if value.lower() == "none" else HasTag(value)
+            return HasTag(value)
         case "amount":
             return Amounts(term.comparison, term.number())
         case "currency":
             return InCurrency(value.upper())
         case "is":
-            return Amounts("<", Decimal(0)) if value.lower() == "refund" else Is(_STATES[value.lower()])
+            return _state(value.lower(), names)
         case "merchant" | "note":
             return HasText(value, term.field)
         case _:
             return HasText(value)
 
 
-_STATES: Final[dict[str, Literal["uncategorised", "untagged", "unpaid"]]] = {
-    "uncategorised": "uncategorised",
-    "untagged": "untagged",
+_WITHOUT: Final[dict[Field, State]] = {
+    "cat": "uncategorised",
+    "payer": "unpaid",
+    "account": "without_account",
+    "tag": "untagged",
 }
+
+
+def _state(name: str, names: Names) -> Condition:
+    if name == "refund":
+        return Amounts("<", Decimal(0))
+    if name == "unconverted":
+        return NotConverted(names.base_currency)
+    states: dict[str, State] = {"uncategorised": "uncategorised", "untagged": "untagged", "divided": "divided"}
+    return Is(states[name])
 
 
 def _narrowed(said: Criteria, first: date | None, last: date | None) -> Criteria:
@@ -241,13 +201,6 @@ def _narrowed(said: Criteria, first: date | None, last: date | None) -> Criteria
     return replace(said, from_day=max(starts, default=None), to_day=min(ends, default=None))
 
 
-def _names_of(member: Member) -> set[str]:
-    full, address = member.display_name.lower(), member.email.lower()
-    return {full, full.partition(" ")[0], address, address.partition("@")[0]}
-
-
-EXPONENTS: Final = {
-    digits: tuple(each.code for each in CURRENCIES.values() if each.exponent == digits)
-    for digits in sorted({each.exponent for each in CURRENCIES.values()})
-}
-"""The currencies by the number of their digits."""
+def _names_of(display_name: str, email: str = "") -> set[str]:
+    full, address = display_name.lower(), email.lower()
+    return {full, full.partition(" ")[0], address, address.partition("@")[0]} - {""}

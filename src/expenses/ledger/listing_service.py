@@ -9,7 +9,9 @@ from expenses.ledger.criteria import Names, criteria_of
 from expenses.ledger.cursor import PageKey
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, ExpenseFilter, Page
 from expenses.ledger.search import parse
-from expenses.workspaces.member_queries import members_of
+from expenses.payments.queries import accounts_of
+from expenses.workspaces.member_queries import former_members_of, members_of
+from expenses.workspaces.model import MOST_MEMBERS
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from expenses.db import Session
     from expenses.ledger.criteria import Criteria
     from expenses.ledger.model import Expense
+    from expenses.workspaces.model import Membership
 
 EVERYTHING = ExpenseFilter()
 """The filter that lets all expenses pass."""
@@ -43,12 +46,10 @@ async def list_expenses(
         InvalidCursor: The cursor is not one of this workspace with this filter.
         InvalidSearch: The search text makes no sense, or names what is not in this workspace.
     """
-    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     scope = f"{workspace_id} {filters!r}"
     after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
-    found, last = await _found(
-        session, actor=actor, workspace_id=workspace_id, filters=filters, after=after, limit=limit + 1
-    )
+    found, last = await _found(session, membership=membership, filters=filters, after=after, limit=limit + 1)
     items = found[:limit]
     if len(found) > limit:
         last = PageKey(items[-1].spent_on, items[-1].id)
@@ -66,12 +67,13 @@ async def list_tags(session: Session, *, actor: Actor, workspace_id: UUID, limit
 
 
 async def _found(
-    session: Session, *, actor: Actor, workspace_id: UUID, filters: ExpenseFilter, after: PageKey | None, limit: int
+    session: Session, *, membership: Membership, filters: ExpenseFilter, after: PageKey | None, limit: int
 ) -> tuple[list[Expense], PageKey | None]:
     """The expenses, and how far a search looked if it ended before the workspace did."""
     criteria: Criteria | None = None
+    workspace_id = membership.workspace.id
     if filters.is_search:
-        criteria = await _criteria(session, actor=actor, workspace_id=workspace_id, filters=filters)
+        criteria = await _criteria(session, membership=membership, filters=filters)
         simple = criteria.as_filter()
         filters, criteria = (filters, criteria) if simple is None else (simple, None)
     if criteria is None:
@@ -82,8 +84,9 @@ async def _found(
     return await queries.expenses_found(session, workspace_id=workspace_id, criteria=criteria, after=after, limit=limit)
 
 
-async def _criteria(session: Session, *, actor: Actor, workspace_id: UUID, filters: ExpenseFilter) -> Criteria:
+async def _criteria(session: Session, *, membership: Membership, filters: ExpenseFilter) -> Criteria:
     """What a filter asks for. Names are looked up only where it has some."""
+    workspace_id = membership.workspace.id
     terms = parse(filters.q or "")
     fields = {term.field for term in terms}
     names = Names(
@@ -91,6 +94,11 @@ async def _criteria(session: Session, *, actor: Actor, workspace_id: UUID, filte
         if "cat" in fields or filters.category_id
         else (),
         members=tuple(await members_of(session, workspace_id=workspace_id)) if "payer" in fields else (),
-        own_id=actor.user_id,
+        former=tuple(await former_members_of(session, workspace_id=workspace_id, at_most=MOST_MEMBERS))
+        if "payer" in fields
+        else (),
+        accounts=tuple(await accounts_of(session, workspace_id=workspace_id)) if "account" in fields else (),
+        base_currency=membership.workspace.base_currency,
+        own_id=membership.user_id,
     )
     return criteria_of(filters, terms, names)

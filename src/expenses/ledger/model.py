@@ -281,6 +281,7 @@ class ExpenseFilter:
     merchant: str | None = None
     """Part of the merchant, in any case."""
     payer_id: UUID | None = None
+    account_id: UUID | None = None
     smallest: Decimal | None = None
     """Least amount in major units, in the digits of each expense's own currency; nothing is converted."""
     largest: Decimal | None = None
@@ -292,5 +293,5 @@ class ExpenseFilter:
     @property
     def is_search(self) -> bool:
         """Whether it asks for more than days and a category."""
-        more = (self.q and self.q.strip(), self.tag, self.merchant, self.payer_id)
+        more = (self.q and self.q.strip(), self.tag, self.merchant, self.payer_id, self.account_id)
         return any(more) or self.smallest is not None or self.largest is not None

@@ -20,12 +20,15 @@ from expenses.money import CURRENCIES
 MOST_TERMS: Final = 20
 """Terms in one search: each costs a comparison for every row that is looked at."""
 
-Field = Literal["text", "merchant", "note", "cat", "tag", "payer", "from", "to", "on", "amount", "currency", "is"]
+Field = Literal[
+    "text", "merchant", "note", "cat", "tag", "payer", "account", "from", "to", "on", "amount", "currency", "is"
+]
 """What a term is about."""
 
 Comparison = Literal["=", "<", "<=", ">", ">="]
 
 NAMED: Final[tuple[Field, ...]] = (
+    "account",
     "amount",
     "cat",
     "currency",
@@ -40,7 +43,7 @@ NAMED: Final[tuple[Field, ...]] = (
 )
 """The operators, as an error lists them."""
 
-STATES: Final = ("refund", "uncategorised", "untagged")
+STATES: Final = ("refund", "uncategorised", "untagged", "divided", "unconverted")
 """What may stand behind `is:`."""
 
 _PIECE = re.compile(
@@ -50,7 +53,7 @@ _PIECE = re.compile(
     re.VERBOSE,
 )
 _DAY = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?")
-_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,4})?")
+_NUMBER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,4})?")  # the largest amount of yen has 16
 
 
 class InvalidSearch(Invalid):

@@ -41,17 +41,19 @@ from sqlalchemy import (
     union_all,
 )
 
-from expenses.ledger.criteria import (
+from expenses.ledger.conditions import (
     EXPONENTS,
     Amounts,
-    Criteria,
     HasTag,
     HasText,
     InCategories,
     InCurrency,
     Is,
+    NotConverted,
     PaidBy,
+    PaidFrom,
 )
+from expenses.ledger.criteria import Criteria
 from expenses.ledger.tables import expense, expense_line, expense_text
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import CTE, CompoundSelect
 
     from expenses.db import Session
-    from expenses.ledger.criteria import Condition
+    from expenses.ledger.conditions import Condition
     from expenses.ledger.cursor import PageKey
 
 NEAR: Final = 2_000
@@ -200,10 +202,16 @@ def _holds(condition: Condition, row: FromClause) -> ColumnElement[bool]:  # noq
             return row.c.tags.contains(cast([condition.tag], ARRAY(Text)))
         case InCategories():
             return _of_category(row, lambda category_id: category_id.in_(condition.ids))
-        case PaidBy():
-            return row.c.payer_id.in_(condition.ids)
-        case InCurrency():
-            return row.c.currency == condition.code
+        case PaidBy() | PaidFrom():
+            return row.c[condition.column].in_(condition.ids)
+        case InCurrency() | NotConverted():
+            return _of_currency(condition, row)
+
+
+def _of_currency(condition: InCurrency | NotConverted, row: FromClause) -> ColumnElement[bool]:
+    if isinstance(condition, InCurrency):
+        return row.c.currency == condition.code
+    return and_(row.c.currency != condition.base, row.c.base_currency.is_distinct_from(condition.base))
 
 
 def _is(condition: Is, row: FromClause) -> ColumnElement[bool]:
@@ -212,6 +220,10 @@ def _is(condition: Is, row: FromClause) -> ColumnElement[bool]:
             return row.c.tags == cast([], ARRAY(Text))
         case "unpaid":
             return row.c.payer_id.is_(None)
+        case "without_account":
+            return row.c.account_id.is_(None)
+        case "divided":
+            return row.c.split_mode.is_not(None)
         case "uncategorised":
             return _of_category(row, lambda category_id: category_id.is_(None))
 

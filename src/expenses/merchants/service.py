@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from expenses.ledger.bulk import BulkChange, Order, Target
 from expenses.ledger.bulk_service import change_expenses
-from expenses.ledger.criteria import HasText
+from expenses.ledger.conditions import HasText
 from expenses.ledger.model import LONGEST_MERCHANT
 from expenses.ledger.texts import check_text
 from expenses.merchants import queries
