@@ -54,8 +54,23 @@ async def test_totals_stand_in_each_currency_and_are_never_added(window: Window)
     page = (await window.get(f"{window.home}/months/2026-11")).text
     assert "Spending by category in EUR" in page
     assert "Spending by category in JPY" in page
-    assert "Currencies are never added up" in page
     assert "1,250" not in page
+    assert "together, at the rate of each day" not in page
+
+
+async def test_the_month_says_what_it_comes_to_together_and_what_is_not_in_that(
+    client: httpx.AsyncClient, anna: Person, window: Window
+) -> None:
+    await client.put(f"{anna.url}/rates/JPY/EUR/2026-11-20", json={"rate": "0.01"}, headers=anna.headers)
+    await window.add("10", "Market")
+    await window.add("1240", "Onigiri stand", currency="JPY")
+    await window.add("7", "Diner", currency="USD")
+    page = (await window.get(f"{window.home}/months/2026-11")).text
+    assert 'class="figures">22.40</span> <span class="code">EUR</span></span> together' in page
+    link = "../expenses?q=is%3Aunconverted%20on%3A2026-11"
+    assert f'<a href="{link}">1 not converted</a>, for want of a rate: ' in page
+    found = (await window.get(f"{window.home}/months/{link}")).text
+    assert ("Diner" in found, "Onigiri" in found) == (True, False)
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "1899-12", "2200-01", "soon", "2026-11-22", "%00"])

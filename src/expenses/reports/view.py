@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from expenses.ledger.categories import Category
     from expenses.ledger.model import Expense, Page
     from expenses.money import Currency
-    from expenses.reports.model import CategoryTotals, MonthReport
+    from expenses.reports.model import CategoryTotals, InBase, MonthReport
 
 
 MOST_SUGGESTIONS = 50
@@ -42,6 +42,7 @@ class Link:
 class MonthHead:
     """Which month it is, and the way to its neighbours."""
 
+    key: str
     title: str
     href: str
     days: int
@@ -57,6 +58,9 @@ class Summary:
 
     total: Money
     others: tuple[Money, ...]
+    in_base: InBase
+    is_converted: bool
+    """Whether any of the others are part of the total in `in_base`."""
     count: int
     counts: str
 
@@ -150,6 +154,7 @@ def month_head(month: Month, *, workspace_id: UUID, today: date) -> MonthHead:
     """Title and neighbours of a month."""
     is_current = month == Month.of(today)
     return MonthHead(
+        key=str(month),
         title=_title(month),
         href=_href(workspace_id, month),
         days=month.last_day.day,
@@ -166,7 +171,8 @@ def summary(report: MonthReport, *, base_currency: str) -> Summary:
     total = next((each for each in report.totals if each.currency == base), Money(0, base))
     others = tuple(each for each in report.totals if each.currency != base)
     counts = f"{_counted(report.count, 'expense')} on {_counted(len(report.days), 'day')}"
-    return Summary(total, others, report.count, counts if report.count else "No expenses")
+    is_converted = report.in_base.not_converted != others
+    return Summary(total, others, report.in_base, is_converted, report.count, counts if report.count else "No expenses")
 
 
 def columns(report: MonthReport, *, base_currency: str) -> list[charts.Column]:
