@@ -240,6 +240,40 @@ def test_amounts_are_read_as_people_write_them_unless_they_could_mean_two_things
     assert plain_amount(typed) == read
 
 
+async def test_an_expense_is_divided_among_people_and_has_another_payer(
+    client: httpx.AsyncClient, anna: Person, people: People, window: Window
+) -> None:
+    expense = await window.add("10.01")
+    alone = (await window.get(expense)).text
+    assert "Who paid" not in alone
+    ben = await people.sign_up(display_name="Ben")
+    await people.join(ben, anna.workspace, "member")
+    shown = (await window.get(expense)).text
+    assert f'<option value="{anna.user.id}" selected>Anna</option>' in shown
+    assert f'name="among_{ben.user.id}">Ben' in shown
+    fields = {"amount": "10.01", "merchant": "Bakery", "currency": "EUR", "spent_on": "2026-11-22"}
+    boxes = {f"among_{each.user.id}": "on" for each in (anna, ben)}
+    mine = {"has_division": "yes", "payer_id": str(ben.user.id)}
+    assert (await window.post(expense, version="1", **fields, **mine, **boxes)).status_code == 303
+    (saved,) = (await client.get(f"{anna.url}/expenses", headers=anna.headers)).json()["items"]
+    assert saved["payer_id"] == str(ben.user.id)
+    assert sorted(each["value"] for each in saved["shares"]) == ["5.00", "5.01"]
+    shown = (await window.get(expense)).text
+    assert f'name="among_{ben.user.id}" checked>Ben' in shown
+    for wrong, message in [
+        ({"payer_id": ""} | boxes, "Say who paid what is divided"),
+        ({"payer_id": "x"}, "The payer is not a member"),
+        ({"among_x": "on"}, "Only members of the workspace can bear"),
+        ({f"among_{anna.user.id}": "on", "amount": ""}, "An amount is digits"),
+    ]:
+        refused = await window.post(expense, version="2", **(fields | mine | wrong))
+        assert (refused.status_code, message in refused.text) == (422, True), wrong
+        assert (f'among_{ben.user.id}" checked' in refused.text) == (boxes.items() <= wrong.items()), wrong
+    assert (await window.post(expense, version="2", **fields, **mine)).status_code == 303
+    (saved,) = (await client.get(f"{anna.url}/expenses", headers=anna.headers)).json()["items"]
+    assert (saved["split"], saved["payer_id"], saved["version"]) == (None, str(ben.user.id), 3)
+
+
 async def test_editing_an_expense_keeps_its_lines_and_divides_it_as_before(
     client: httpx.AsyncClient, anna: Person, window: Window
 ) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from expenses.errors import Conflict, Invalid
-from expenses.ledger.model import ExpenseDraft, UnknownCategory
+from expenses.ledger.model import UNSET, ExpenseDraft, UnknownCategory, UnknownPayer, Unset
+from expenses.ledger.splits import Part, Split, UnknownMember
 from expenses.money import currency_named, parse_amount
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ T = TypeVar("T")
 
 _FIELD_OF = {"amount.value": "amount", "amount.currency": "currency"}
 """The form's names of what the API calls otherwise."""
+
+_AMONG = "among_"
+"""Begins the names of the boxes beside people; their ids follow."""
+
+_DIVIDES = "has_division"
+"""In the form when it had those boxes."""
 
 
 class NoSuchDay(Invalid):
@@ -55,8 +62,34 @@ def form_of(expense: Expense) -> dict[str, str]:
         "category_id": str(expense.category_id or ""),
         "note": expense.note,
         "tags": ", ".join(expense.tags),
+        "payer_id": str(expense.payer_id or ""),
         "version": str(expense.version),
-    }
+    } | {f"{_AMONG}{each}": "on" for each in (expense.split.user_ids if expense.split else ())}
+
+
+def typed_over(form: dict[str, str], fields: Mapping[str, str]) -> dict[str, str]:
+    """The form with what was typed: a box that is not ticked any more sends nothing."""
+    kept = {name: value for name, value in form.items() if not name.startswith(_AMONG)}
+    return (kept if _DIVIDES in fields else form) | dict(fields)
+
+
+def read_division(fields: Mapping[str, str]) -> tuple[UUID | Unset | None, Split | Unset | None]:
+    """Who paid and how it is divided, each as far as the form asked. Raises `Invalid`."""
+    payer_id: UUID | Unset | None = UNSET
+    if "payer_id" in fields:
+        payer_id = _person(fields["payer_id"], UnknownPayer(field="payer_id")) if fields["payer_id"] else None
+    if _DIVIDES not in fields:
+        return payer_id, UNSET
+    ticked = [name.removeprefix(_AMONG) for name in fields if name.startswith(_AMONG)]
+    parts = tuple(Part(_person(each, UnknownMember(field="split"))) for each in ticked)
+    return payer_id, Split("even", parts) if parts else None
+
+
+def _person(text: str, otherwise: Invalid) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise otherwise from None
 
 
 def read_expense(fields: Mapping[str, str], *, today: date) -> tuple[ExpenseDraft | None, dict[str, str]]:

@@ -17,17 +17,20 @@ from expenses.db import Session
 from expenses.errors import Invalid, PreconditionFailed
 from expenses.http import Now, SessionDep
 from expenses.ledger import service
-from expenses.ledger.forms import empty_form, errors_by_field, form_of, read_expense
+from expenses.ledger.forms import empty_form, errors_by_field, form_of, read_division, read_expense, typed_over
 from expenses.ledger.model import UNSET, Expense, ExpenseChange, ExpenseDraft
 from expenses.ledger.tree import choices
 from expenses.money import CURRENCIES
 from expenses.web import figures, flash
 from expenses.web.page import page, see_other
-from expenses.workspaces.member_service import names_of_people
+from expenses.workspaces.member_service import list_members, names_of_people
 from expenses.workspaces.model import Membership, Workspace
 from expenses.workspaces.rights import Action, authorize, needs
 
 router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
+
+MOST_BOXES = 30
+"""People whom the form of an expense offers to divide it among; with more of them, the API can."""
 
 
 @router.post("/expenses", openapi_extra=needs(Action.CHANGE_EXPENSES))
@@ -71,7 +74,7 @@ async def edit(
 ) -> Response:
     expense = await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
     draft, errors = read_expense(fields, today=expense.spent_on)
-    form, status = form_of(expense) | fields, 422
+    form, status = typed_over(form_of(expense), fields), 422
     if draft is not None:
         try:
             saved = await _save(session, actor, workspace_id, expense_id, draft=draft, seen=fields, now=now)
@@ -152,6 +155,10 @@ async def _edit_form(
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     categories = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=True)
     currencies = currencies_in_use(expense.spent_on)
+    names = await names_of_people(session, actor=actor, workspace_id=workspace_id)
+    here = {each.user_id for each in await list_members(session, actor=actor, workspace_id=workspace_id)}
+    here |= {each for each in (expense.payer_id, *(expense.split.user_ids if expense.split else ())) if each}
+    people = {user_id: name for user_id, name in names.items() if user_id in here}
     return page(
         request,
         "ledger/edit.html",
@@ -166,7 +173,9 @@ async def _edit_form(
         category_choices=choices(categories, keep=expense.category_id),
         lines=expense.lines,
         shares=expense.shares,
-        names=await names_of_people(session, actor=actor, workspace_id=workspace_id) if expense.shares else {},
+        names=names,
+        people=people if 1 < len(people) <= MOST_BOXES else {},
+        divides=expense.split is None or expense.split.mode == "even",
         category_names={each.id: each.name for each in categories},
         back_href=month_path(workspace_id, expense.spent_on),
         back_title=figures.month_name(expense.spent_on.year, expense.spent_on.month),
@@ -194,7 +203,8 @@ async def _save(
     seen: dict[str, str],
     now: datetime,
 ) -> Expense:
-    """Store everything that the form shows. Who paid it, its lines, and how it is divided are not on it and stay."""
+    """Store everything that the form shows. Its lines, and a division that is not even, are not on it and stay."""
+    payer_id, split = read_division(seen)
     change = ExpenseChange(
         spent_on=draft.spent_on,
         amount=draft.amount,
@@ -202,6 +212,8 @@ async def _save(
         category_id=UNSET if "has_lines" in seen else draft.category_id,
         note=draft.note,
         tags=draft.tags,
+        payer_id=payer_id,
+        split=split,
     )
     version = seen.get("version", "")
     return await service.change_expense(
