@@ -76,6 +76,20 @@ def test_an_expense_is_recorded_changed_deleted_and_brought_back_without_javascr
     assert visitor.total() == "5.20 EUR"
 
 
+def test_a_deletion_leaves_the_page_where_the_eye_is(visitors: Callable[..., Visitor], server: str) -> None:
+    visitor = visitors(server, size=(360, 480))
+    visitor.register()
+    visitor.add("12", "Bookshop")
+    visitor.add("4.80", "Corner Bakery")
+    page = visitor.page
+    delete = page.get_by_role("button", name="Delete Corner Bakery")
+    delete.evaluate("button => button.scrollIntoView({block: 'center'})")
+    place = page.evaluate("scrollY")
+    delete.click()
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    assert abs(page.evaluate("scrollY") - place) < 100  # a line has gone, and nothing else
+
+
 @pytest.mark.parametrize("has_javascript", [True, False])
 def test_an_error_stands_beside_its_field_and_what_was_typed_stays(
     visitors: Callable[..., Visitor], server: str, *, has_javascript: bool

@@ -63,7 +63,8 @@ def test_every_page_fits_its_window_and_is_accessible(
     page.get_by_role("button", name="Make a link").click()
     expect(page.get_by_role("button", name="Copy the link")).to_be_visible()
     problems += look_at(page, "members, with a new link")
-    for path in (f"{home}/balances", f"{home}/settings", "/workspaces", "/workspaces/new", "/security"):
+    within = [f"{home}/{name}" for name in ("expenses", "trash", "balances", "settings")]
+    for path in (*within, "/workspaces", "/workspaces/new", "/security", "/security/events"):
         visitor.open(path)
         problems += look_at(page, path)
     visitor.expected += ["status of 404", "status of 503", "status of 422"]
