@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from expenses.web.figures import day_name, grouped, month_name
+from expenses.web.figures import day_name, grouped, month_name, short_day
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,4 @@ def test_days_have_names_and_the_last_two_have_short_ones() -> None:
     assert day_name(date(2026, 2, 27), today=today) == "Friday, 27 February"
     assert day_name(date(2026, 3, 2), today=today) == "Monday, 2 March"
     assert month_name(2026, 12) == "December 2026"
+    assert short_day(date(2026, 9, 2)) == "2 Sep 2026"

@@ -31,6 +31,11 @@ def day_name(day: date, *, today: date) -> str:
     return f"{_WEEKDAYS[day.weekday()]}, {day.day} {_MONTHS[day.month - 1]}"
 
 
+def short_day(day: date) -> str:
+    """`2 Nov 2026`, for lists that are not grouped by day."""
+    return f"{day.day} {_MONTHS[day.month - 1][:3]} {day.year}"
+
+
 def month_name(year: int, month: int) -> str:
     """`November 2026`."""
     return f"{_MONTHS[month - 1]} {year}"

@@ -53,5 +53,10 @@ def templates() -> Environment:
         auto_reload=False,
     )
     environment.globals["asset"] = assets.url
-    environment.filters |= {"grouped": figures.grouped, "day_name": figures.day_name, "month_name": figures.month_name}
+    environment.filters |= {
+        "grouped": figures.grouped,
+        "day_name": figures.day_name,
+        "short_day": figures.short_day,
+        "month_name": figures.month_name,
+    }
     return environment
