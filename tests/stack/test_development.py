@@ -72,9 +72,9 @@ def test_a_restart_with_nothing_pending_runs_nothing_and_records_nothing(running
 
 
 def test_stopping_an_idle_api_takes_under_a_second_and_exits_0(running: Stack) -> None:
-    # The best of three: the promise is about the api, not about what else the machine is doing.
-    seconds = []
-    for _ in range(3):
+    # Up to three times: the promise is about the api, not about what else the machine is doing.
+    seconds: list[float] = []
+    while len(seconds) < 3 and not (seconds and min(seconds) < 1.0):
         seconds.append(running.sh(f"docker stop {running.container('api')}").seconds)
         assert running.inspect("api")["State"]["ExitCode"] == 0
         running.compose("start api")

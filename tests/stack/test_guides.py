@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.stack.compose import get, until
+from tests.stack.compose import ROOT, get, shell_quoted, until
 from tests.stack.guide import Step, command_blocks, run_step
 from tests.stack.revisions import mend, write_revision
 
@@ -36,6 +36,12 @@ def says(text: str) -> Callable[[Stack, Done], None]:
     return _says
 
 
+def uv_is_there(stack: Stack) -> None:
+    """Spare the clone the download of uv; that it fetches it by itself is tested with `make run`."""
+    if (ROOT / ".uv" / "uv").exists():
+        stack.sh(f"mkdir -p .uv && ln -s {shell_quoted(str(ROOT / '.uv' / 'uv'))} .uv/uv")
+
+
 def development_has_a_migration(stack: Stack, _: Done) -> None:
     assert list((stack.folder / "migrations" / "versions").glob("*expand_add_receipts.py"))
 
@@ -51,7 +57,7 @@ DEVELOPMENT_STEPS = {
     "stop": Step(),
     "reset": Step(after=in_development),
     "psql": Step(),
-    "new-migration": Step(after=development_has_a_migration),
+    "new-migration": Step(before=uv_is_there, after=development_has_a_migration),
     "apply-migration": Step(after=says("expand add receipts")),
     "trust": Step(before=in_development, after=says('"status":"ok"')),
 }
