@@ -54,7 +54,7 @@ test-deep: $(SYNCED) ## Run tidegate's long tests: crashes, cut networks, the lo
 
 .PHONY: test-fresh
 test-fresh: $(SYNCED) ## Set up copies of the project as on a new machine, and try `make run` in every way [ARGS=…]
-	@$(PYTEST) -m fresh --junitxml=.reports/test-fresh.xml tests/repository $(ARGS)
+	@$(PYTEST) -n 2 --dist loadgroup -m fresh --junitxml=.reports/test-fresh.xml tests/repository $(ARGS)
 
 .PHONY: test-races
 test-races: $(SYNCED) ## Race migrators through every door, 20 rounds on an empty and on an existing database [ARGS=…]
@@ -70,7 +70,7 @@ test-histories-sample: $(SYNCED) ## The same on one major, each killed 4 times [
 
 .PHONY: test-api
 test-api: $(SYNCED) ## Try every operation of the API with made-up requests, and a generated client [API_EXAMPLES=8] [ARGS=…]
-	@$(PYTEST) -m api --junitxml=.reports/test-api.xml tests $(ARGS)
+	@$(PYTEST) -n 2 -m api --junitxml=.reports/test-api.xml tests $(ARGS)
 
 .PHONY: test-stack
 test-stack: $(SYNCED) ## Run the deployment commands in real containers [ARGS=…]
@@ -78,7 +78,7 @@ test-stack: $(SYNCED) ## Run the deployment commands in real containers [ARGS=�
 
 .PHONY: test-browser
 test-browser: $(SYNCED) ## Drive the pages in real Chromium [ARGS=…]
-	@$(PYTEST) -m browser --junitxml=.reports/test-browser.xml tests/browser $(ARGS)
+	@$(PYTEST) -n 2 -m browser --junitxml=.reports/test-browser.xml tests/browser $(ARGS)
 
 .PHONY: test-tidegate-wheel
 test-tidegate-wheel: $(SYNCED) ## Run tidegate's tests against its built wheel in an empty environment [ARGS=…]
