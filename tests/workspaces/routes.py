@@ -1,4 +1,4 @@
-"""The routes below a workspace, found in the application, and what it takes to call each of them."""
+"""The routes that name something in their path, found in the application, and what it takes to call each of them."""
 
 from __future__ import annotations
 
@@ -108,6 +108,16 @@ async def _settlement(client: httpx.AsyncClient, owner: Person) -> str:
     return str(answer.json()["id"])
 
 
+async def _token(client: httpx.AsyncClient, owner: Person) -> str:
+    listed = await client.get("/api/v1/me/tokens", headers=owner.headers)
+    return str(listed.json()["items"][0]["id"])
+
+
+async def _browser(client: httpx.AsyncClient, owner: Person) -> str:
+    listed = await client.get("/api/v1/me/sessions", headers=owner.headers)
+    return str(listed.json()["items"][0]["id"])
+
+
 async def _month(_: httpx.AsyncClient, __: Person) -> str:
     return "2026-11"
 
@@ -123,6 +133,8 @@ THINGS: dict[str, Callable[[httpx.AsyncClient, Person], Awaitable[str]]] = {
     "on": _rate_day,
     "month": _month,
     "user_id": _member,
+    "token_id": _token,
+    "session_id": _browser,
 }
 """How to get something that a path can name, in the owner's workspace; called anew for each try."""
 
@@ -135,7 +147,7 @@ SPECIAL = {
 
 @dataclass(frozen=True)
 class Route:
-    """One route below a workspace."""
+    """One route that names something."""
 
     method: str
     path: str
@@ -149,7 +161,7 @@ class Route:
     @property
     def is_page(self) -> bool:
         """Whether it takes forms and cookies rather than JSON and tokens."""
-        return self.path.startswith("/w/")
+        return not self.path.startswith("/api/")
 
     @property
     def names_a_thing(self) -> bool:
@@ -173,10 +185,15 @@ class Route:
 
 def routes_of(app: FastAPI) -> list[Route]:
     """All routes below a workspace, pages too."""
+    return [route for route in named_routes_of(app) if route.path.startswith(("/api/v1/workspaces/{", "/w/{"))]
+
+
+def named_routes_of(app: FastAPI) -> list[Route]:
+    """All routes with a name in their path, whatever it is of; files, which are for everybody, left out."""
     return [
         Route(method, route.path, _declared(route))
         for route in _flat(app.routes)
-        if route.path.startswith(("/api/v1/workspaces/{", "/w/{"))
+        if "{" in route.path and not route.path.startswith("/static/")
         for method in sorted(route.methods)
     ]
 

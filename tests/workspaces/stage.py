@@ -52,10 +52,15 @@ class Stage:
             headers: Those of a token with fewer scopes.
             within: In whose workspace the things are sought.
         """
-        address = await self._address(route, within)
+        return await self.asked(route, who, await self.address(route, within), headers)
+
+    async def asked(
+        self, route: Route, who: str, address: str, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """What somebody of the cast is answered at an address of this route."""
         body = BODIES.get(route.name, {})
         if route.is_page:
-            window = await self._window(who)
+            window = await self.window(who)
             cookie = {"Cookie": f"__Host-expenses_session={window.token}"}
             form = None if route.method == "GET" else body | {"csrf_token": window.csrf_token}
             return await self.client.request(route.method, address, data=form, headers=PAGE | cookie)
@@ -65,7 +70,7 @@ class Stage:
 
     async def tried_unnamed(self, route: Route) -> httpx.Response:
         """What the route answers to somebody who does not say who they are."""
-        address = await self._address(route, "owner")
+        address = await self.address(route, "owner")
         return await self.client.request(route.method, address, headers=PAGE if route.is_page else {})
 
     async def token(self, who: str, scopes: frozenset[Scope]) -> dict[str, str]:
@@ -83,7 +88,8 @@ class Stage:
             )
         return {"Authorization": f"Bearer {new.token}"}
 
-    async def _window(self, who: str) -> NewSession:
+    async def window(self, who: str) -> NewSession:
+        """A browser in which somebody of the cast is signed in."""
         if who not in self._windows:
             new = NewSession(new_session_token(), new_session_token(), self._now() + timedelta(days=1))
             self._windows[who] = new
@@ -98,7 +104,8 @@ class Stage:
                 )
         return self._windows[who]
 
-    async def _address(self, route: Route, within: str) -> str:
+    async def address(self, route: Route, within: str) -> str:
+        """An address of this route for things of the owner's, claimed to be in somebody's workspace."""
         key = (route.name, within)
         if key in self._read:
             return self._read[key]

@@ -1,4 +1,6 @@
-"""The matrix holds on every route: each is tried with every role, with a stranger, and with tokens of fewer scopes.
+"""The matrix holds on every route: each is tried with every role and with tokens of fewer scopes.
+
+Strangers, and ids of what is somebody else's: `tests.isolation`.
 
 A new route needs `openapi_extra=needs(Action.X)`, and in `tests.workspaces.routes` what it takes to call it.
 """
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.workspaces.routes import routes_of
-from tests.workspaces.stage import STRANGER, set_stage
+from tests.workspaces.stage import set_stage
 from tools import rights as document
 
 from expenses.app import create_app
@@ -68,12 +70,6 @@ async def test_every_route_does_for_each_role_what_the_matrix_says(stage: Stage)
 
 
 @pytest.mark.anyio
-async def test_every_route_tells_strangers_that_there_is_nothing(stage: Stage) -> None:
-    answers = {route.name: (await stage.tried(route, STRANGER)).status_code for route in ROUTES}
-    assert {name: status for name, status in answers.items() if status != 404} == {}
-
-
-@pytest.mark.anyio
 async def test_every_route_asks_who_it_is(stage: Stage) -> None:
     wrong = {}
     for route in ROUTES:
@@ -82,17 +78,6 @@ async def test_every_route_asks_who_it_is(stage: Stage) -> None:
         if (answer.status_code, answer.headers.get("Location", "").partition("?")[0]) != asks:
             wrong[route.name] = answer.status_code
     assert wrong == {}
-
-
-@pytest.mark.anyio
-async def test_no_route_finds_in_one_workspace_what_is_in_another(stage: Stage) -> None:
-    answers = {
-        route.name: (await stage.tried(route, STRANGER, within=STRANGER)).status_code
-        for route in ROUTES
-        if route.names_a_thing
-    }
-    assert len(answers) > 10
-    assert {name: status for name, status in answers.items() if status != 404} == {}
 
 
 @pytest.mark.anyio
