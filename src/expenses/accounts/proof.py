@@ -8,6 +8,7 @@ from expenses.accounts import event_queries, factor_queries, queries, throttle, 
 from expenses.accounts.factors import WrongCode, WrongPassword
 from expenses.accounts.model import (
     EMAIL_MAX_LENGTH,
+    Busy,
     Credentials,
     WrongCredentials,
     is_possible_password,
@@ -44,7 +45,12 @@ async def verified_account(
     if not is_possible_password(password):  # true of no account, so saying so at once tells nothing
         raise WrongCredentials
     found = await _credentials(session, email)
-    matches, better_hash = await verify_password(password, found.password_hash if found else None)
+    try:
+        matches, better_hash = await verify_password(password, found.password_hash if found else None)
+    except Busy:  # nobody looked at it: else a flood of strangers would lock out whoever only tries again
+        await throttle.forgive_attempt(session, limit=throttle.ADDRESS, subject=network)
+        await throttle.forgive_attempt(session, limit=throttle.ACCOUNT, subject=name)
+        raise
     if found is None or not matches or found.is_disabled:
         raise WrongCredentials
     return found, better_hash
@@ -76,7 +82,11 @@ async def prove_password(
     found = await queries.credentials_of_user(session, user_id=actor.user_id)
     if found is None or not is_possible_password(password):
         raise WrongPassword(field=field)
-    matches, _ = await verify_password(password, found.password_hash)
+    try:
+        matches, _ = await verify_password(password, found.password_hash)
+    except Busy:  # as above
+        await throttle.forgive_attempt(session, limit=throttle.ACCOUNT, subject=_throttled_name(actor.email))
+        raise
     if not matches:
         raise WrongPassword(field=field)
     await throttle.forgive_attempt(session, limit=throttle.ACCOUNT, subject=_throttled_name(actor.email))
