@@ -147,20 +147,6 @@ def test_forms_of_pages_fit_into_the_limit_of_bodies(settings: Settings) -> None
     assert settings.max_body_bytes > LIMIT_BYTES
 
 
-async def test_every_list_bounds_its_pages(app: FastAPI) -> None:
-    limits_of = {
-        path: parameter["schema"]
-        for path, methods in app.openapi()["paths"].items()
-        for parameter in methods.get("get", {}).get("parameters", [])
-        if parameter["name"] == "limit"
-    }
-    assert limits_of
-    for path, schema in limits_of.items():
-        bounds = [each for each in schema.get("anyOf", [schema]) if each.get("type") == "integer"]
-        assert bounds, path
-        assert all(1 <= each["maximum"] <= 1000 for each in bounds), path
-
-
 async def test_a_query_that_takes_too_long_is_cut_off_and_said_so(settings: Settings, clock: Clock) -> None:
     async with served(settings, clock, statement_timeout_s=1) as (client, people):
         slow = people._app

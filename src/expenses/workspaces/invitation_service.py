@@ -25,14 +25,16 @@ from expenses.ids import uuid7
 from expenses.workspaces import invitation_queries as queries
 from expenses.workspaces import member_queries
 from expenses.workspaces.model import (
+    MOST_WORKSPACES,
     AlreadyMember,
     InvalidInvitation,
     Invitation,
     Membership,
     NewInvitation,
     TooManyInvitations,
+    TooManyWorkspaces,
 )
-from expenses.workspaces.queries import insert_membership, membership_in
+from expenses.workspaces.queries import insert_membership, membership_in, memberships_of
 from expenses.workspaces.rights import Action, authorize, check_scope
 
 if TYPE_CHECKING:
@@ -141,11 +143,14 @@ async def accept(session: Session, *, actor: Actor, token: str, now: datetime) -
         InvalidInvitation: As `preview`.
         AlreadyMember: The actor belongs to the workspace; the invitation stays open.
         TooManyMembers: There is no room.
+        TooManyWorkspaces: The actor has as many as one can.
     """
     check_scope(actor, Action.INVITE.value.scope)
     workspace_id = _workspace_named_by(token)
     await _open(session, workspace_id, token, now)  # so that who only guesses takes no lock
     async with transaction(session):
+        if len(await memberships_of(session, user_id=actor.user_id)) >= MOST_WORKSPACES:
+            raise TooManyWorkspaces
         return await _let_in(session, actor.user_id, workspace_id=workspace_id, token=token, now=now)
 
 

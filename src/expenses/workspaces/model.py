@@ -36,6 +36,10 @@ MOST_MEMBERS = 500
 """A household or a small company; lists of members are not turned by the page."""
 
 
+MOST_WORKSPACES = 200
+"""Of one person; all of them are listed at once. Made at the same moment, it can be a few more."""
+
+
 class LastOwner(Conflict):
     """The workspace would be left without an owner; make somebody else an owner first."""
 
@@ -58,6 +62,12 @@ class TooManyMembers(Conflict):
     """The workspace has as many members as it can have; remove somebody first."""
 
     code = "too_many_members"
+
+
+class TooManyWorkspaces(Conflict):
+    """You belong to as many workspaces as one can; leave one first."""
+
+    code = "too_many_workspaces"
 
 
 class TooManyInvitations(Conflict):

@@ -15,7 +15,14 @@ from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.money import currency_in_use
 from expenses.workspaces import queries
-from expenses.workspaces.model import BaseCurrencyInUse, Membership, Workspace, parse_time_zone
+from expenses.workspaces.model import (
+    MOST_WORKSPACES,
+    BaseCurrencyInUse,
+    Membership,
+    TooManyWorkspaces,
+    Workspace,
+    parse_time_zone,
+)
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -68,9 +75,12 @@ async def create_workspace(
 
     Raises:
         Invalid: The name, the currency or the time zone cannot be used.
+        TooManyWorkspaces: The actor has as many as one can.
     """
     new = _workspace(name=name, kind=kind, base_currency=base_currency, time_zone=time_zone, now=now)
     async with transaction(session):
+        if len(await queries.memberships_of(session, user_id=actor.user_id)) >= MOST_WORKSPACES:
+            raise TooManyWorkspaces
         return await _add_workspace(session, new, owner_id=actor.user_id, now=now)
 
 
