@@ -99,6 +99,14 @@ mutation: $(SYNCED) ## Change a module of tidegate in every way, and see whether
 check: $(SYNCED) ## Check format, lint, types, imports, migrations against tables, shell scripts
 	@$(PYTHON) -m tools.check
 
+.PHONY: audit
+audit: $(SYNCED) ## Ask about every locked package: hashes, licences, recalls, known vulnerabilities (needs osv.dev)
+	@$(PYTHON) -m tools.audit
+
+.PHONY: audit-lock
+audit-lock: $(SYNCED) ## The same without the last question: needs only the package index
+	@$(PYTHON) -m tools.audit --lock
+
 .PHONY: format
 format: $(SYNCED) ## Format the code, and mend what the linter can mend
 	@$(PYTHON) -m ruff check --fix --quiet --exit-zero .
