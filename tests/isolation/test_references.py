@@ -97,6 +97,7 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
 QUERIES: dict[str, Callable[[Ids], str]] = {
     f"get {API}/expenses category_id": lambda ids: ids.category,
     f"get {API}/expenses payer_id": lambda ids: ids.user,
+    f"get {API}/expenses account_id": lambda ids: ids.account,
     f"get {API}/audit entity_id": lambda ids: ids.expense,
 }
 
