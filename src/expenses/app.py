@@ -22,6 +22,7 @@ from expenses.etags import NotModified
 from expenses.health import GateMiddleware
 from expenses.health import router as health
 from expenses.history.api import router as history_api
+from expenses.history.pages import router as history_pages
 from expenses.http import Crashes, install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.bulk_api import router as bulk_api
@@ -99,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(sharing_pages)
     for pages in (accounts_pages, security_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
         app.include_router(pages)
-    for pages in (list_pages, member_pages, join_pages, settings_pages):
+    for pages in (list_pages, history_pages, member_pages, join_pages, settings_pages):
         app.include_router(pages)
     app.add_middleware(Crashes)
     site.install(app)

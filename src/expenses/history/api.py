@@ -103,7 +103,7 @@ class ChangeList(BaseModel):
     "/expenses/{expense_id}/history",
     summary="Show what was changed about an expense, newest first",
     responses=problems(401, 403, 404),
-    openapi_extra=needs(Action.SEE_AUDIT),
+    openapi_extra=needs(Action.SEE_HISTORY),
 )
 async def list_changes(
     workspace_id: UUID,

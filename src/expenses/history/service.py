@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from expenses.audit import queries
 from expenses.errors import NotFound
 from expenses.ledger import cursor as cursors
-from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
+from expenses.ledger.model import DEFAULT_PAGE_SIZE, Expense, Page
+from expenses.ledger.queries import expense_with_id
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -35,6 +36,33 @@ async def list_audit_events(
         InvalidCursor: The cursor is not one of this list.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_AUDIT)
+    return await _page(session, workspace_id=workspace_id, entity_id=entity_id, limit=limit, cursor=cursor)
+
+
+async def list_changes(
+    session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID, limit: int, cursor: str | None
+) -> Page[AuditEvent]:
+    """The changes of one expense, newest first, for all who may write; of one that is gone, for who sees everything.
+
+    Raises:
+        NotFound: There is no such expense, or the actor does not belong to the workspace.
+        Forbidden: The actor may only read.
+        InvalidCursor: The cursor is not one of this list.
+    """
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_HISTORY)
+    if not Action.SEE_AUDIT.allows(membership.role) and not await expense_with_id(
+        session, workspace_id=workspace_id, expense_id=expense_id
+    ):
+        raise NotFound
+    page = await _page(session, workspace_id=workspace_id, entity_id=expense_id, limit=limit, cursor=cursor)
+    if not page.items or page.items[0].entity != Expense.entity:
+        raise NotFound
+    return page
+
+
+async def _page(
+    session: Session, *, workspace_id: UUID, entity_id: UUID | None, limit: int, cursor: str | None
+) -> Page[AuditEvent]:
     scope = f"audit {workspace_id} {entity_id}"
     after = None if cursor is None else cursors.decode_id(cursor, scope=scope)
     found = await queries.audit_events_on_page(
@@ -42,15 +70,3 @@ async def list_audit_events(
     )
     items = found[:limit]
     return Page(items, cursors.encode(items[-1].id.bytes, scope=scope) if len(found) > limit else None)
-
-
-async def list_changes(
-    session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID, limit: int, cursor: str | None
-) -> Page[AuditEvent]:
-    """As `list_audit_events`, of one expense. Raises `NotFound` too when nothing is on record about it here."""
-    page = await list_audit_events(
-        session, actor=actor, workspace_id=workspace_id, entity_id=expense_id, limit=limit, cursor=cursor
-    )
-    if not page.items:
-        raise NotFound
-    return page

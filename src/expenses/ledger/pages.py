@@ -173,6 +173,7 @@ async def _edit_form(
         category_choices=choices(categories, keep=expense.category_id),
         lines=expense.lines,
         shares=expense.shares,
+        can_see_history=Action.SEE_HISTORY.allows(membership.role),
         names=names,
         people=people if 1 < len(people) <= MOST_BOXES else {},
         divides=expense.split is None or expense.split.mode == "even",

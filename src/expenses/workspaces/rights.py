@@ -52,6 +52,7 @@ class Action(enum.Enum):
     CHANGE_ACCOUNTS = Right("Make, change and archive payment accounts", _WRITERS, "write")
     CHANGE_RATES = Right("Enter, load and delete exchange rates", _WRITERS, "write")
     SEE_AUDIT = Right("See who changed what", _MANAGERS, "read")
+    SEE_HISTORY = Right("See who changed what about an expense", _WRITERS, "read")
     SEE_WORKSPACE = Right("See the workspace's settings", _EVERYBODY, "read")
     CHANGE_WORKSPACE = Right("Change name, kind, currency and time zone", _MANAGERS, "admin")
     SEE_MEMBERS = Right("See who belongs to the workspace, and who did", _EVERYBODY, "read")
