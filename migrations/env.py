@@ -28,7 +28,7 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    url = context.config.get_main_option("sqlalchemy.url") or Settings.load().sqlalchemy_url()
+    url = context.config.get_main_option("sqlalchemy.url") or Settings.load().owners_url()
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=pool.NullPool)
     with engine.connect() as connection:
         context.configure(connection=connection, **options)

@@ -10,6 +10,7 @@ This runs while the version before it still serves. So:
   `postgresql_concurrently=True`, alone in its revision;
 - a constraint on a table that holds rows: first NOT VALID, then VALIDATE in a revision of its own;
 - many rows are changed in batches, in a backfill revision, never beside DDL;
+- a new table gets `GRANT … TO expenses_app` and its policies in the revision that makes it (20261128_1730 shows how);
 - nothing of `expenses` is imported: the code will change, this file may not once it is released.
 """
 

@@ -16,6 +16,11 @@ in_db() { # COMMAND, with the container's own variables
 
 # shellcheck disable=SC2016
 in_db 'createdb --username="${POSTGRES_USER:-expense_admin}" "${POSTGRES_DB:-expenses}_$STAMP"' </dev/null
+# Roles are the server's, so no dump has the one that the service works under (docs/decisions/0028).
+# shellcheck disable=SC2016
+in_db 'psql --quiet --username="${POSTGRES_USER:-expense_admin}" --dbname=postgres --set=ON_ERROR_STOP=1' <<'SQL'
+SELECT 'CREATE ROLE expenses_app NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'expenses_app') \gexec
+SQL
 # shellcheck disable=SC2016
 in_db 'pg_restore --username="${POSTGRES_USER:-expense_admin}" --dbname="${POSTGRES_DB:-expenses}_$STAMP" --no-owner --exit-on-error --single-transaction' <"$file"
 # shellcheck disable=SC2086

@@ -12,6 +12,7 @@ from expenses.accounts.model import NewSession
 from expenses.accounts.tokens import new_session_token, token_hash
 from expenses.db import transaction
 from expenses.ids import uuid7
+from expenses.isolation import act_as
 
 if TYPE_CHECKING:
     import httpx
@@ -64,6 +65,7 @@ async def open_window(app: FastAPI, client: httpx.AsyncClient, person: Person) -
     now = app.state.clock()
     new = NewSession(new_session_token(), new_session_token(), now + timedelta(days=1))
     async with app.state.engine.connect() as session, transaction(session):
+        await act_as(session, person.user.id)
         await queries.insert_session(
             session,
             session_id=uuid7(now),

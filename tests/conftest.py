@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 import hypothesis
 import psycopg2
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from tests.migrations import migrate
 from tests.people import Clock, People, Person
 from tools.postgres import Cluster, temporary_cluster
 
 from expenses.app import create_app
 from expenses.config import Settings
+from expenses.isolation import ROLE, act_as, enter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -147,9 +149,29 @@ async def anna(people: People) -> Person:
 
 @pytest.fixture
 async def session(app: FastAPI) -> AsyncIterator[Session]:
-    """A connection as services and queries take it, beside those of the requests."""
-    async with app.state.engine.connect() as connection:
+    """A connection as services and queries take it, beside those of the requests. It sees what an operator sees."""
+    async with operators_session(app) as connection:
         yield connection
+
+
+@pytest.fixture
+async def at_home(app: FastAPI, anna: Person) -> AsyncIterator[Session]:
+    """A connection as a request of Anna's has it once it has entered her workspace: it sees what the service sees."""
+    async with app.state.engine.connect() as connection:
+        await act_as(connection, anna.user.id)
+        await enter(connection, anna.workspace.id)
+        yield connection
+
+
+@asynccontextmanager
+async def operators_session(app: FastAPI) -> AsyncIterator[Session]:
+    """A connection of the service under test that has taken back the rights of who logs in."""
+    async with app.state.engine.connect() as connection:
+        await connection.execute(text("SET ROLE NONE"))
+        try:
+            yield connection
+        finally:
+            await connection.execute(text(f"SET ROLE {ROLE}"))
 
 
 def execute(url: str, statement: str) -> None:

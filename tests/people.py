@@ -14,6 +14,7 @@ from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, NewToken, User
 from expenses.accounts.tokens import new_api_token, token_hash
 from expenses.db import transaction
 from expenses.ids import uuid7
+from expenses.isolation import act_as, enter
 from expenses.workspaces import queries as workspaces
 from expenses.workspaces.model import Workspace
 
@@ -77,6 +78,8 @@ class People:
         home = Workspace(uuid7(now), "Home", "household", "EUR", "UTC", now)
         new = NewToken(new_api_token(), ALL_SCOPES, now + timedelta(days=30))
         async with self._app.state.engine.connect() as session, transaction(session):
+            await act_as(session, user.id)
+            await enter(session, home.id)
             assert await accounts.insert_user(session, candidate=Candidate(user, _password_hash(passwords.HASHER)))
             await workspaces.insert_workspace(session, new=home)
             await workspaces.insert_membership(session, workspace_id=home.id, user_id=user.id, role="owner", now=now)
@@ -94,6 +97,7 @@ class People:
     async def join(self, person: Person, workspace: Workspace, role: Role) -> None:
         """Let somebody into another's workspace."""
         async with self._app.state.engine.connect() as session, transaction(session):
+            await enter(session, workspace.id)
             await workspaces.insert_membership(
                 session, workspace_id=workspace.id, user_id=person.user.id, role=role, now=self._app.state.clock()
             )

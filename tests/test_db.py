@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import DBAPIError
-from tests.conftest import execute
+from tests.conftest import execute, operators_session
 
 from expenses.accounts.tables import user_account
 from expenses.db import HotQuery, transaction
 from expenses.ids import uuid7
+from expenses.isolation import act_as
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -37,7 +38,7 @@ async def test_a_hot_query_sees_what_its_transaction_did_and_nobody_else_does(
     app: FastAPI, session: Session, clock: Clock
 ) -> None:
     new = {"id": uuid7(clock()), "email": "carla@example.org", "display_name": "Carla", "password_hash": "-"}
-    async with app.state.engine.connect() as other:
+    async with operators_session(app) as other:
         async with transaction(session):
             await session.execute(insert(user_account), new | {"created_at": clock()})
             assert (await HOT.first(session, email="carla@example.org")).id == new["id"]
@@ -49,6 +50,7 @@ async def test_a_connection_that_died_is_told_as_ever_and_the_pool_forgets_it(
     app: FastAPI, database: str, anna: Person
 ) -> None:
     async with app.state.engine.connect() as session:
+        await act_as(session, anna.user.id)
         assert await HOT.first(session, email=anna.user.email)
         execute(
             database,
@@ -58,4 +60,5 @@ async def test_a_connection_that_died_is_told_as_ever_and_the_pool_forgets_it(
         with pytest.raises(DBAPIError):
             await HOT.first(session, email=anna.user.email)
     async with app.state.engine.connect() as session:
+        await act_as(session, anna.user.id)
         assert await HOT.first(session, email=anna.user.email)

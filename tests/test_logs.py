@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from tests.conftest import operators_session
 from tests.people import PASSWORD
 
 from expenses import logs
@@ -78,7 +79,7 @@ async def test_a_crash_is_logged_with_its_place_and_kind_but_not_with_what_it_sa
 ) -> None:
     logs.configure("json")
     try:
-        async with app.state.engine.connect() as session:
+        async with operators_session(app) as session:
             await session.execute(
                 text("INSERT INTO user_account SELECT gen_random_uuid(), email FROM user_account WHERE id = :id"),
                 {"id": anna.user.id},

@@ -16,7 +16,7 @@ from expenses.accounts.pages import router as accounts_pages
 from expenses.accounts.security_api import router as security_api
 from expenses.accounts.security_pages import router as security_pages
 from expenses.config import Settings
-from expenses.db import create_engine
+from expenses.db import create_service_engine
 from expenses.error_codes import router as error_codes
 from expenses.etags import NotModified
 from expenses.health import GateMiddleware
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
-    app.state.engine = create_engine(settings)
+    app.state.engine = create_service_engine(settings)
     app.state.clock = utc_now
     app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url())
     app.add_middleware(NotModified)

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from expenses.errors import ConfigurationError
 
-SECRET_VARIABLES = ("DATABASE_URL", "POSTGRES_PASSWORD", "METRICS_TOKEN")
+SECRET_VARIABLES = ("DATABASE_URL", "TIDEGATE_DATABASE_URL", "POSTGRES_PASSWORD", "METRICS_TOKEN")
 """Variables that may be given as `NAME_FILE` instead, the path of a file that holds the value."""
 
 
@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; built from `POSTGRES_*` if unset")
+    tidegate_database_url: SecretStr | None = Field(
+        default=None, description="For migrations and the operator's commands, if the service has a login of its own"
+    )
     postgres_user: str = "expense_admin"
     postgres_password: SecretStr | None = None
     postgres_db: str = "expenses"
@@ -68,13 +71,21 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> str:
         """The database URL for SQLAlchemy's asyncpg dialect. It holds the password: never log it."""
         if self.database_url is not None:
-            _, _, rest = self.database_url.get_secret_value().partition("://")
-            return f"postgresql+asyncpg://{rest}"
+            return _for_asyncpg(self.database_url)
         password = self.postgres_password.get_secret_value() if self.postgres_password else ""
         return (
             f"postgresql+asyncpg://{quote(self.postgres_user, safe='')}:{quote(password, safe='')}"
             f"@{self.postgres_host}:{self.postgres_port}/{quote(self.postgres_db, safe='')}"
         )
+
+    def owners_url(self) -> str:
+        """The same with the login that owns the tables: `TIDEGATE_DATABASE_URL`, or the only one that there is."""
+        return _for_asyncpg(self.tidegate_database_url) if self.tidegate_database_url else self.sqlalchemy_url()
+
+
+def _for_asyncpg(url: SecretStr) -> str:
+    _, _, rest = url.get_secret_value().partition("://")
+    return f"postgresql+asyncpg://{rest}"
 
 
 def _secret(name: str) -> str | None:

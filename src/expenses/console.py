@@ -48,11 +48,12 @@ def operator_settings() -> Settings:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Session]:
     """A connection for one command. What the database refuses, inside the block too, becomes `CommandFailed`."""
-    from expenses.db import create_engine  # noqa: PLC0415 - `--help` does not wait for it
+    from expenses.db import create_operators_engine  # noqa: PLC0415 - `--help` does not wait for it
 
-    engine = create_engine(settings)
+    engine = create_operators_engine(settings)
     try:
         async with engine.connect() as session:
+            await _refuse_what_policies_hide(session)
             yield session
     except CommandFailed:
         raise
@@ -60,6 +61,14 @@ async def connected(settings: Settings) -> AsyncIterator[Session]:
         raise _database_failure(exc) from exc
     finally:
         await engine.dispose()
+
+
+async def _refuse_what_policies_hide(session: Session) -> None:
+    from expenses.isolation import sees_everything  # noqa: PLC0415 - `--help` does not wait for it
+
+    if not await sees_everything(session):
+        hint = "say who owns the tables in `TIDEGATE_DATABASE_URL`; `DATABASE_URL` is the service's own login"
+        raise CommandFailed("this login is not the owner of the tables, so it sees nothing in them", hint, TURNED_AWAY)
 
 
 def as_clause(sentence: str) -> str:

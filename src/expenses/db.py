@@ -16,10 +16,12 @@ from sqlalchemy import MetaData
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from expenses import isolation
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sqlalchemy import Select
+    from sqlalchemy import PoolProxiedConnection, Select
 
     from expenses.config import Settings
 
@@ -38,10 +40,22 @@ metadata = MetaData(
 """All tables of the service; each noun's `tables.py` adds its own. `alembic check` compares it with the migrations."""
 
 
-def create_engine(settings: Settings) -> AsyncEngine:
-    """An engine whose connections start in autocommit mode; nothing is opened yet."""
+def create_service_engine(settings: Settings) -> AsyncEngine:
+    """The engine of the service, whose connections give up the rights of who logs in; nothing is opened yet."""
+    engine = _create_engine(settings, settings.sqlalchemy_url())
+    isolation.give_up_rights(engine)
+    return engine
+
+
+def create_operators_engine(settings: Settings) -> AsyncEngine:
+    """The engine of commands, whose connections have the rights of the tables' owner; nothing is opened yet."""
+    return _create_engine(settings, settings.owners_url())
+
+
+def _create_engine(settings: Settings, url: str) -> AsyncEngine:
+    """Connections start in autocommit mode, which is what a `Session` is."""
     return create_async_engine(
-        settings.sqlalchemy_url(),
+        url,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,  # they hold password hashes and people's notes; errors and their logs repeat them
         pool_size=settings.database_pool_size,
@@ -70,6 +84,7 @@ async def transaction(session: Session) -> AsyncIterator[None]:
         async with session.begin_nested():
             yield
         return
+    await isolation.forget_former_user(_pooled(session))  # before: a rollback would bring it back
     if session.in_transaction():
         await session.rollback()  # ends SQLAlchemy's own bookkeeping of autocommit reads; sends nothing to the server
     _ = await session.execution_options(
@@ -96,8 +111,10 @@ class HotQuery:
     the driver's own Python values: right for text, numbers, times, UUIDs and lists of them; JSON stays text.
     """
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any], *, identifies: bool = False) -> None:
+        """`identifies`: its row says who asks, and makes the connection work for them (`isolation.acting_as`)."""
         self._statement = statement
+        self._identifies = identifies
         compiled = statement.compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy has not typed its dialects
         self._sql = str(compiled)
         self._names = tuple(compiled.positiontup or ())
@@ -110,8 +127,13 @@ class HotQuery:
             arguments = [given[name] for name in self._names]
             # What the driver has to complain about SQLAlchemy shall find as well: it knows what becomes of the pool.
             with contextlib.suppress(PostgresError, InterfaceError, OSError):
-                driver: Any = (await session.get_raw_connection()).driver_connection
+                connection = _pooled(session)
+                driver: Any = connection.driver_connection
+                if not self._identifies:
+                    await isolation.forget_former_user(connection)
                 found: list[Any] = await driver.fetch(self._sql, *arguments, record_class=_Row)
+                if self._identifies and found:
+                    isolation.note_overwritten(connection)
                 return found
         through_sqlalchemy: Sequence[Any] = (await session.execute(self._statement, values)).all()
         return through_sqlalchemy
@@ -120,6 +142,14 @@ class HotQuery:
         """The first row; None if there is none."""
         found = await self.rows(session, **values)
         return found[0] if found else None
+
+
+def _pooled(session: Session) -> PoolProxiedConnection:
+    # Not `get_raw_connection()`: its greenlet costs as much as the driver takes to send a query.
+    connection = session.sync_connection
+    if connection is None or connection.invalidated:
+        raise InterfaceError("this connection is gone")
+    return connection.connection
 
 
 class _Row(Record):

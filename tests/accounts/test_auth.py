@@ -128,7 +128,7 @@ async def test_a_token_is_found_by_one_indexed_query(
     assert len(statements) == 2  # the second one asks for the workspaces
     async with app.state.engine.connect() as session:
         await session.execute(text("SET enable_seqscan = off"))
-        (asked,) = [each for each in statements if "api_token" in each]
+        (asked,) = [each for each in statements if "token_holder" in each]
         query = "EXPLAIN " + asked.replace("$1::BYTEA", "'x'").replace("$2::TIMESTAMP WITH TIME ZONE", "now()")
         plan = "\n".join((await session.execute(text(query))).scalars())
     assert "api_token_token_hash_key" in plan

@@ -52,6 +52,12 @@ async def blocks_read(session: Session, asked: Awaitable[object], plan_mode: str
 
 
 @pytest.fixture
+def session(at_home: Session) -> Session:
+    """Under the role of the service: what policies allow decides what an index can be used for."""
+    return at_home
+
+
+@pytest.fixture
 async def rare(session: Session, anna: Person, database: str) -> UUID:
     """A category that is hardly used, in a workspace of many expenses, the oldest 800 of which have no category."""
     categories = await service.list_categories(session, actor=anna.actor, workspace_id=anna.workspace.id)

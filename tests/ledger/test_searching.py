@@ -28,6 +28,12 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
+def session(at_home: Session) -> Session:
+    """Under the role of the service: what policies allow decides what an index can be used for."""
+    return at_home
+
+
+@pytest.fixture
 async def shelf(client: httpx.AsyncClient, anna: Person, people: People) -> Person:
     """Ben, who belongs to Anna's workspace, where six different expenses are."""
     ben = await people.sign_up("ben@example.org", "Ben Okafor")

@@ -124,7 +124,7 @@ async def command(database: str, *arguments: str) -> str:
 
 @pytest.mark.parametrize("plan_mode", ["force_custom_plan", "force_generic_plan"])
 async def test_the_trash_reads_nothing_but_what_is_in_it(
-    session: Session, anna: Person, database: str, plan_mode: str
+    at_home: Session, anna: Person, database: str, plan_mode: str
 ) -> None:
     execute(
         database,
@@ -135,5 +135,5 @@ async def test_the_trash_reads_nothing_but_what_is_in_it(
         "FROM generate_series(1, 5000) n",
     )
     execute(database, "VACUUM ANALYZE expense")
-    asked = bulk_queries.trash_on_page(session, workspace_id=anna.workspace.id, after=None, limit=51)
-    assert await blocks_read(session, asked, plan_mode) < 60
+    asked = bulk_queries.trash_on_page(at_home, workspace_id=anna.workspace.id, after=None, limit=51)
+    assert await blocks_read(at_home, asked, plan_mode) < 60

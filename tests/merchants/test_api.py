@@ -113,7 +113,7 @@ async def test_what_cannot_be_a_name_is_refused(
     assert [each["name"] for each in await suggested(client, anna)] == ["Much"]
 
 
-async def test_suggesting_reads_little_of_a_large_workspace(session: Session, anna: Person, database: str) -> None:
+async def test_suggesting_reads_little_of_a_large_workspace(at_home: Session, anna: Person, database: str) -> None:
     execute(
         database,
         "INSERT INTO expense (workspace_id, id, spent_on, amount_minor, currency, merchant, note, tags, version, "
@@ -124,5 +124,5 @@ async def test_suggesting_reads_little_of_a_large_workspace(session: Session, an
     )
     execute(database, "VACUUM ANALYZE expense")
     for q, is_indexed in [("", False), ("b", False), ("s", False), ("zzz", True), ("hop 77", True), ("corner", True)]:
-        asked = queries.merchants_like(session, workspace_id=anna.workspace.id, q=q, is_indexed=is_indexed, limit=10)
-        assert await blocks_read(session, asked, "force_custom_plan") < 2_500, q
+        asked = queries.merchants_like(at_home, workspace_id=anna.workspace.id, q=q, is_indexed=is_indexed, limit=10)
+        assert await blocks_read(at_home, asked, "force_custom_plan") < 2_500, q

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from expenses.accounts.factors import SecondFactor
-from expenses.accounts.tables import recovery_code, second_factor, sign_in_step, user_account
+from expenses.accounts.tables import recovery_code, second_factor, sign_in_step, step_holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,15 +89,8 @@ async def insert_step(session: Session, *, token_hash: bytes, user_id: UUID, exp
 
 async def holder_of_step(session: Session, *, token_hash: bytes, now: datetime) -> UUID | None:
     """Whose half of a sign-in this is; nobody's when it has expired, or the account is disabled."""
-    statement = (
-        select(sign_in_step.c.user_id)
-        .join_from(sign_in_step, user_account)
-        .where(
-            sign_in_step.c.token_hash == token_hash,
-            sign_in_step.c.expires_at > now,
-            user_account.c.disabled_at.is_(None),
-        )
-    )
+    its = step_holder.c
+    statement = select(its.user_id).where(its.token_hash == token_hash, its.expires_at > now)
     user_id: UUID | None = (await session.execute(statement)).scalar()
     return user_id
 

@@ -17,6 +17,7 @@ from expenses.accounts.model import (
 from expenses.accounts.passwords import verify_password
 from expenses.accounts.tokens import recovery_code_hash
 from expenses.errors import Invalid
+from expenses.isolation import act_as
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,6 +34,8 @@ async def verified_account(
     session: Session, *, email: str, password: str, client_address: str | None, now: datetime
 ) -> tuple[Credentials, str | None]:
     """The account that a stranger has named, with the right password; and a better hash of it, if one is due.
+
+    From now on the session works for whoever that is.
 
     Raises:
         WrongCredentials: No such account, wrong password, or disabled; which of them, neither words nor time tell.
@@ -53,6 +56,7 @@ async def verified_account(
         raise
     if found is None or not matches or found.is_disabled:
         raise WrongCredentials
+    await act_as(session, found.user.id)
     return found, better_hash
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, User
-from expenses.accounts.tables import api_token, second_factor, sign_in_step, user_account, web_session
+from expenses.accounts.tables import (
+    account_credentials,
+    api_token,
+    session_holder,
+    sign_in_step,
+    token_holder,
+    user_account,
+    web_session,
+)
 from expenses.db import HotQuery
+from expenses.isolation import acting_as
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,39 +34,29 @@ _UNIQUE_VIOLATION = "23505"
 
 _HOLDER_OF_TOKEN = HotQuery(
     select(
-        user_account.c.id,
-        user_account.c.email,
-        user_account.c.display_name,
-        api_token.c.id.label("token_id"),
-        api_token.c.scopes,
-        api_token.c.expires_at,
-        api_token.c.last_used_at,
-    )
-    .join_from(api_token, user_account)
-    .where(
-        api_token.c.token_hash == bindparam("token_hash"),
-        api_token.c.expires_at > bindparam("now"),
-        api_token.c.revoked_at.is_(None),
-        user_account.c.disabled_at.is_(None),
-    )
+        token_holder.c.id,
+        token_holder.c.email,
+        token_holder.c.display_name,
+        token_holder.c.token_id,
+        token_holder.c.scopes,
+        token_holder.c.expires_at,
+        token_holder.c.last_used_at,
+        *acting_as(token_holder.c.id),
+    ).where(token_holder.c.token_hash == bindparam("token_hash"), token_holder.c.expires_at > bindparam("now")),
+    identifies=True,
 )
 _HOLDER_OF_SESSION = HotQuery(
     select(
-        user_account.c.id,
-        user_account.c.email,
-        user_account.c.display_name,
-        web_session.c.id.label("session_id"),
-        web_session.c.csrf_token,
-        web_session.c.expires_at,
-        web_session.c.last_seen_at,
-    )
-    .join_from(web_session, user_account)
-    .where(
-        web_session.c.token_hash == bindparam("token_hash"),
-        web_session.c.expires_at > bindparam("now"),
-        web_session.c.revoked_at.is_(None),
-        user_account.c.disabled_at.is_(None),
-    )
+        session_holder.c.id,
+        session_holder.c.email,
+        session_holder.c.display_name,
+        session_holder.c.session_id,
+        session_holder.c.csrf_token,
+        session_holder.c.expires_at,
+        session_holder.c.last_seen_at,
+        *acting_as(session_holder.c.id),
+    ).where(session_holder.c.token_hash == bindparam("token_hash"), session_holder.c.expires_at > bindparam("now")),
+    identifies=True,
 )
 
 
@@ -77,20 +76,16 @@ async def insert_user(session: Session, *, candidate: Candidate) -> bool:
 
 async def credentials_of(session: Session, *, email: str) -> Credentials | None:
     """The account with this address, in any case of letters, disabled ones too."""
-    return await _credentials(session, func.lower(user_account.c.email) == func.lower(email))
+    return await _credentials(session, func.lower(account_credentials.c.email) == func.lower(email))
 
 
 async def credentials_of_user(session: Session, *, user_id: UUID) -> Credentials | None:
     """The account with this id."""
-    return await _credentials(session, user_account.c.id == user_id)
+    return await _credentials(session, account_credentials.c.id == user_id)
 
 
 async def _credentials(session: Session, which: ColumnElement[bool]) -> Credentials | None:
-    is_on = and_(second_factor.c.user_id == user_account.c.id, second_factor.c.enabled_at.is_not(None))
-    columns = (user_account, second_factor.c.enabled_at.label("factor_since"))
-    row = (
-        await session.execute(select(*columns).outerjoin_from(user_account, second_factor, is_on).where(which))
-    ).first()
+    row = (await session.execute(select(account_credentials).where(which))).first()
     if row is None:
         return None
     return Credentials(

@@ -25,6 +25,7 @@ from expenses.accounts.token_service import TOKEN_LIFETIME, parse_scopes
 from expenses.accounts.tokens import new_api_token, new_session_token, token_hash
 from expenses.db import transaction
 from expenses.ids import uuid7
+from expenses.isolation import act_as
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -81,6 +82,7 @@ async def add_user(session: Session, *, candidate: Candidate) -> User:
     Raises:
         EmailTaken: Somebody has this e-mail address.
     """
+    await act_as(session, candidate.user.id)
     if not await queries.insert_user(session, candidate=candidate):
         raise EmailTaken(field="email")
     return candidate.user
@@ -126,6 +128,7 @@ async def finish_sign_in(
     user_id = await factor_queries.holder_of_step(session, token_hash=token_hash(step_token), now=now)
     if user_id is None:
         raise SignInExpired
+    await act_as(session, user_id)
     await _prove_second_factor(session, user_id, code, now)
     new = NewSession(new_session_token(), new_session_token(), expires_at=now + SESSION_LIFETIME)
     async with transaction(session):

@@ -5,7 +5,7 @@ One cannot: a second factor's. Whoever reads this database can compute its codes
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, LargeBinary, Table, Text, Uuid, func
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Table, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from expenses.db import metadata
@@ -104,3 +104,56 @@ login_throttle = Table(
 
 The subject stands in it as a hash: people type their password into the e-mail field.
 """
+
+_views = MetaData()
+"""Views of the database's owner: they find somebody by a secret, before it is known whose rows may be seen."""
+
+token_holder = Table(
+    "token_holder",
+    _views,
+    Column("token_hash", LargeBinary),
+    Column("id", Uuid),
+    Column("email", Text),
+    Column("display_name", Text),
+    Column("token_id", Uuid),
+    Column("scopes", ARRAY(Text)),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
+)
+"""Whose token this is, if it was not revoked and its account is not disabled."""
+
+session_holder = Table(
+    "session_holder",
+    _views,
+    Column("token_hash", LargeBinary),
+    Column("id", Uuid),
+    Column("email", Text),
+    Column("display_name", Text),
+    Column("session_id", Uuid),
+    Column("csrf_token", Text),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("last_seen_at", DateTime(timezone=True)),
+)
+"""Likewise of a page session."""
+
+step_holder = Table(
+    "step_holder",
+    _views,
+    Column("token_hash", LargeBinary),
+    Column("user_id", Uuid),
+    Column("expires_at", DateTime(timezone=True)),
+)
+"""Likewise of half a sign-in."""
+
+account_credentials = Table(
+    "account_credentials",
+    _views,
+    Column("id", Uuid),
+    Column("email", Text),
+    Column("display_name", Text),
+    Column("password_hash", Text),
+    Column("created_at", DateTime(timezone=True)),
+    Column("disabled_at", DateTime(timezone=True)),
+    Column("factor_since", DateTime(timezone=True)),
+)
+"""What a sign-in has to fit; `factor_since` is null without a second factor."""

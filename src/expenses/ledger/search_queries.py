@@ -54,7 +54,7 @@ from expenses.ledger.conditions import (
     PaidFrom,
 )
 from expenses.ledger.criteria import Criteria
-from expenses.ledger.tables import expense, expense_line, expense_text
+from expenses.ledger.tables import expense, expense_line, expense_text, workspace_expense
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,11 @@ def keys_found(
     parts = [select(near.c.id, true().label("is_match")).where(done)]
     goes_far: ColumnElement[bool] = not_(done)
     if criteria.indexed:
-        candidates = _candidates(living, criteria, limits.candidates).where(not_(done)).cte("candidates")
+        candidates = (
+            _candidates(_living(criteria, after, workspace_expense), criteria, limits.candidates)
+            .where(not_(done))
+            .cte("candidates")
+        )
         candidates = candidates.prefix_with("MATERIALIZED", dialect="postgresql")
         few = select(candidates.c.id, candidates.c.spent_on).where(
             candidates.c.fits, _count(candidates) <= limits.candidates
@@ -129,18 +133,15 @@ async def tags_in_use(session: Session, *, workspace_id: UUID, among: int, limit
     return [(row.tag, row[1]) for row in rows]
 
 
-def _living(criteria: Criteria, after: PageKey | None) -> Select[Any]:
-    statement = select(expense).where(
-        expense.c.workspace_id == bindparam("workspace_id"), expense.c.deleted_at.is_(None)
-    )
+def _living(criteria: Criteria, after: PageKey | None, row: FromClause = expense) -> Select[Any]:
+    statement = select(row).where(row.c.workspace_id == bindparam("workspace_id"), row.c.deleted_at.is_(None))
     if criteria.from_day is not None:
-        statement = statement.where(expense.c.spent_on >= criteria.from_day)
+        statement = statement.where(row.c.spent_on >= criteria.from_day)
     if criteria.to_day is not None:
-        statement = statement.where(expense.c.spent_on <= criteria.to_day)
+        statement = statement.where(row.c.spent_on <= criteria.to_day)
     if after is not None:
         statement = statement.where(
-            tuple_(expense.c.spent_on, expense.c.id)
-            < tuple_(literal(after.spent_on, Date()), literal(after.id, Uuid()))
+            tuple_(row.c.spent_on, row.c.id) < tuple_(literal(after.spent_on, Date()), literal(after.id, Uuid()))
         )
     return statement
 
@@ -174,10 +175,11 @@ def _last(living: Select[Any], steps: int) -> Select[Any]:
 
 def _candidates(living: Select[Any], criteria: Criteria, most: int) -> Select[Any]:
     """What the indexes find, one more than may be, and whether the rest of the criteria holds too."""
-    rest = [_holds(each, expense) for each in criteria.wanted if not each.is_indexed]
-    rest += [_fails(each, expense) for each in criteria.unwanted]
-    statement = living.with_only_columns(expense.c.id, expense.c.spent_on, and_(true(), *rest).label("fits"))
-    return statement.where(*[_holds(each, expense) for each in criteria.indexed]).limit(most + 1)
+    row = workspace_expense
+    rest = [_holds(each, row) for each in criteria.wanted if not each.is_indexed]
+    rest += [_fails(each, row) for each in criteria.unwanted]
+    statement = living.with_only_columns(row.c.id, row.c.spent_on, and_(true(), *rest).label("fits"))
+    return statement.where(*[_holds(each, row) for each in criteria.indexed]).limit(most + 1)
 
 
 def _count(of: CTE) -> ColumnElement[int]:

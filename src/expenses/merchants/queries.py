@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, func, select, text
 
-from expenses.ledger.tables import expense, merchant_key
+from expenses.ledger.tables import expense, merchant_key, workspace_expense
 from expenses.merchants.model import Merchant
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ _RECENT: Final = """
 _BEGINNING: Final = """
     SELECT name FROM (
         WITH RECURSIVE leap(name) AS (
-            (SELECT lower(merchant) FROM expense
+            (SELECT lower(merchant) FROM workspace_expense
              WHERE workspace_id = :workspace_id AND deleted_at IS NULL
              AND lower(merchant) ~>=~ :first AND lower(merchant) ~<~ :beyond
              ORDER BY lower(merchant) USING ~<~ LIMIT 1)
             UNION ALL
-            SELECT (SELECT lower(merchant) FROM expense
+            SELECT (SELECT lower(merchant) FROM workspace_expense
                     WHERE workspace_id = :workspace_id AND deleted_at IS NULL
                     AND lower(merchant) ~>~ leap.name AND lower(merchant) ~<~ :beyond
                     ORDER BY lower(merchant) USING ~<~ LIMIT 1)
@@ -52,14 +52,14 @@ _BEGINNING: Final = """
     ) AS beginning"""
 _CONTAINING: Final = """
     SELECT DISTINCT lower(merchant) AS name
-    FROM (SELECT merchant FROM expense
+    FROM (SELECT merchant FROM workspace_expense
           WHERE workspace_id = :workspace_id AND deleted_at IS NULL
           AND expense_text(merchant, note, tags) ILIKE :pattern AND merchant ILIKE :pattern
           LIMIT :most_found) AS found"""
 _LATEST: Final = """
     SELECT latest.* FROM ({names}) AS names
     CROSS JOIN LATERAL (
-        SELECT merchant, spent_on, category_id, currency, account_id FROM expense
+        SELECT merchant, spent_on, category_id, currency, account_id FROM workspace_expense
         WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND lower(merchant) = names.name
         ORDER BY spent_on DESC, id DESC LIMIT 1
     ) AS latest
@@ -101,7 +101,8 @@ async def expenses_of_merchants(
     session: Session, *, workspace_id: UUID, names: Iterable[str], but: str, limit: int
 ) -> list[UUID]:
     """The ids of living expenses whose merchant has one of these names in whatever case, and is not spelled `but`."""
-    statement = select(expense.c.id).where(expense.c.workspace_id == workspace_id, expense.c.deleted_at.is_(None))
+    its = workspace_expense.c
+    statement = select(its.id).where(its.workspace_id == workspace_id, its.deleted_at.is_(None))
     keys = [func.lower(name) for name in names]
-    statement = statement.where(merchant_key(expense).in_(keys), expense.c.merchant != but)
+    statement = statement.where(merchant_key(workspace_expense).in_(keys), its.merchant != but)
     return list((await session.execute(statement.limit(limit))).scalars())

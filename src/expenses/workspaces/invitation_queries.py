@@ -71,7 +71,11 @@ async def open_invitations_of(session: Session, *, workspace_id: UUID, at_most: 
 async def open_invitation(
     session: Session, *, workspace_id: UUID, token_hash: bytes, now: datetime
 ) -> Invitation | None:
-    """The invitation with this token if it can still be accepted."""
+    """The invitation with this token if it can still be accepted.
+
+    Whoever has the token sees what is in the workspace from now on: the session works in it.
+    """
+    await session.execute(select(func.enter_by_invitation(workspace_id, token_hash)))
     statement = _OPEN_ONES.where(*_is_open(workspace_id, now), invitation.c.token_hash == token_hash)
     row = (await session.execute(statement)).first()
     return None if row is None else Invitation(*row)

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, column, exists, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 
 from expenses.db import HotQuery
+from expenses.isolation import entering
 from expenses.workspaces.model import Membership, Workspace
 from expenses.workspaces.tables import membership, workspace
 
@@ -26,7 +27,7 @@ _MEMBERSHIPS = select(workspace, membership.c.role).join_from(membership, worksp
 _EXPENSE = table("expense", column("workspace_id"))
 
 _MEMBERSHIP = HotQuery(
-    _MEMBERSHIPS.where(
+    _MEMBERSHIPS.add_columns(entering(membership.c.workspace_id)).where(
         membership.c.workspace_id == bindparam("workspace_id"), membership.c.user_id == bindparam("user_id")
     )
 )
@@ -52,7 +53,10 @@ async def insert_membership(session: Session, *, workspace_id: UUID, user_id: UU
 
 
 async def membership_in(session: Session, *, user_id: UUID, workspace_id: UUID) -> Membership | None:
-    """How somebody belongs to a workspace; nothing when they do not, or when there is no such workspace."""
+    """How somebody belongs to a workspace; nothing when they do not, or when there is no such workspace.
+
+    If they do, the session works in it from now on: what other workspaces hold is out of its sight.
+    """
     row = await _MEMBERSHIP.first(session, user_id=user_id, workspace_id=workspace_id)
     return None if row is None else _membership(row, user_id)
 

@@ -13,6 +13,7 @@ from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.errors import NotFound
 from expenses.ids import uuid7
+from expenses.isolation import enter
 from expenses.money import currency_in_use
 from expenses.workspaces import queries
 from expenses.workspaces.model import (
@@ -162,6 +163,7 @@ def _changed(before: Workspace, change: WorkspaceChange, *, now: datetime) -> Wo
 
 
 async def _add_workspace(session: Session, new: Workspace, *, owner_id: UUID, now: datetime) -> Membership:
+    await enter(session, new.id)
     await queries.insert_workspace(session, new=new)
     await queries.insert_membership(session, workspace_id=new.id, user_id=owner_id, role="owner", now=now)
     joined = {"user_id": str(owner_id), "role": "owner"}
