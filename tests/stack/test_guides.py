@@ -168,6 +168,13 @@ def the_database_is_as_it_was(stack: Stack, _: Done) -> None:
     assert stack.query("SELECT count(*) FROM pg_database WHERE datname LIKE 'expenses_before_%'") == "1"
 
 
+def the_service_has_a_login_of_its_own(stack: Stack, _: Done) -> None:
+    in_production()
+    assert get("https://localhost/api/v1/me", "-H", "Authorization: Bearer unknown").status == 401  # so it has looked
+    logins = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'expenses'"
+    assert stack.query(logins) == "expenses_service"
+
+
 def three_replicas_serve(stack: Stack, _: Done) -> None:
     assert len(stack.containers("api")) == 3
     in_production()
@@ -207,6 +214,7 @@ PRODUCTION_STEPS = {
     "verify-restore": Step(before=in_production, after=says('"status":"ok"')),
     "trash": Step(after=says("Deleted 0 expenses")),
     "password": Step(after=in_production),
+    "own-login": Step(after=the_service_has_a_login_of_its_own),
     "scale": Step(after=three_replicas_serve),
     "stop": Step(after=nothing_is_left_but_the_volumes),
 }
