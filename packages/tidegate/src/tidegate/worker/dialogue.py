@@ -13,6 +13,8 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tidegate.worker.forks import at_fork
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -50,9 +52,13 @@ class Dialogue:
         self._answers_fd = answers_fd
         self._lock = threading.Lock()
         self._asking = threading.Lock()
+        self._is_ours = True
+        """Not so in a process that a revision forks."""
 
     def emit(self, event: str, /, **facts: Any) -> None:
         """Tell the parent."""
+        if not self._is_ours:
+            return
         line = json.dumps({"event": event, **facts}) + "\n"
         with self._lock:  # a revision may have threads of its own
             self._events.write(line)
@@ -66,6 +72,10 @@ class Dialogue:
     def listen(self) -> None:
         """Hear the answers from now on, and die with the parent."""
         threading.Thread(target=self._hear, name="tidegate-lifeline", daemon=True).start()
+        at_fork(self._forget, lifeline=self._answers_fd)
+
+    def _forget(self) -> None:
+        self._is_ours = False
 
     def _hear(self) -> None:
         try:

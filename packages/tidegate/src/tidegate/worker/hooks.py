@@ -72,6 +72,10 @@ class Progress:
             self.committed_part = True
             self.emit("committed", on_record=on_record)
 
+    def leave(self) -> None:
+        """This is a process that the revision has forked: what it sends is not the revision's."""
+        self.is_inside = False
+
     def applied(self) -> int:
         """The revision is done, though not committed yet. Answers its duration in milliseconds."""
         self.is_inside = False

@@ -5,6 +5,7 @@ Only the worker imports this, and with it SQLAlchemy.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import Pool
 
 from tidegate.database.lock import FENCE, MUTEX, key_halves
+from tidegate.worker.forks import keep_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +33,8 @@ SETTINGS = {
 """Settings of every working session; those that a server does not know (before PostgreSQL 14) are left out."""
 
 
-_UNTIMED = {"idle_in_transaction_session_timeout": "0"}
-"""A session of ours may be idle in its transaction while we wait for others' locks."""
+_UNTIMED = {"idle_in_transaction_session_timeout": "0", "transaction_timeout": "0"}
+"""A session of ours may be idle in its transaction while we wait for others' locks, and that may take long."""
 
 
 def first_settings(lock_timeout_s: float) -> str:
@@ -65,6 +67,8 @@ class WorkingSession:
 
     def __init__(self, dbapi_connection: Any, pid: int) -> None:
         self.pid = pid
+        self.process = os.getpid()
+        """Ours; one that a revision forked is another."""
         self.has_written = False
         self.has_open = False
         """Something that was written waits for its commit, as far as SQLAlchemy and its statements tell."""
@@ -135,7 +139,10 @@ def working_session(connection: Connection) -> WorkingSession | None:
         found = connection.info.get(_KEY)
     except SQLAlchemyError:
         return None
-    return found if isinstance(found, WorkingSession) else None
+    if not isinstance(found, WorkingSession):
+        return None
+    keep_out(found.process)
+    return found
 
 
 _KEY = "tidegate_session"

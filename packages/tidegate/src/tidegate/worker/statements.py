@@ -7,6 +7,7 @@ timeout that every session begins with. Only the worker imports this.
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,7 @@ def watch_statements(progress: Progress, dialogue: Dialogue, journal: Journal) -
         return crossing.stop_at(context.original_exception, context.statement)
 
     _watch_transactions(progress, journal)
+    os.register_at_fork(after_in_child=progress.leave)
     WorkingSession.on_raw_statement = staticmethod(crossing.raw)
     progress.when_it_fails = crossing.look_behind_all
 
