@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tidegate.database.address import read_address
-from tidegate.database.url import Database, find_database, redact
+from tidegate.database.url import Database, find_database, note_password, redact
 from tidegate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ def test_a_password_that_breaks_the_url_is_explained_and_not_shown() -> None:
         ("postgresql://u@/d?host=h1:1&host=h2:2", {"user": "u", "host": "h1,h2", "port": "1,2", "dbname": "d"}),
         ("postgresql://u@/d?host=/run/PG&port=5433", {"user": "u", "host": "/run/PG", "port": "5433", "dbname": "d"}),
         ("postgresql:///?service=x", {"service": "x"}),
+        (
+            "postgresql://h/?user=u&password=p%40w&dbname=d",
+            {"user": "u", "password": "p@w", "host": "h", "dbname": "d"},
+        ),
+        ("postgresql://other:wrong@h/e?user=u&password=w", {"user": "u", "password": "w", "host": "h", "dbname": "e"}),
     ],
 )
 def test_a_url_is_read_as_sqlalchemy_and_libpq_read_it(url: str, expected: dict[str, str]) -> None:
@@ -110,7 +115,12 @@ def test_what_sqlalchemy_reads_is_the_same_for_us() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://u:p@ss@h:1/d", "postgres://u:a%2Fb@h1:1,h2:2/d?sslmode=require", "postgresql://%2Frun%2FPG/d?x=1"],
+    [
+        "postgresql://u:p@ss@h:1/d",
+        "postgres://u:a%2Fb@h1:1,h2:2/d?sslmode=require",
+        "postgresql://%2Frun%2FPG/d?x=1",
+        "postgresql://h/d?user=u&password=p%40w&sslmode=disable",
+    ],
 )
 def test_what_sqlalchemy_cannot_read_is_written_in_another_way(url: str) -> None:
     written = read_address(url).url("psycopg2")
@@ -155,6 +165,15 @@ def test_showing_a_database_shows_no_secret() -> None:
 )
 def test_a_message_is_cleared_of_the_password(text: str) -> None:
     assert "geheim" not in Database("postgresql://u:geheim@h/d", "test").redact(text)
+
+
+def test_a_password_is_cleared_wherever_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "from-environment")
+    note_password("from-a-service-file")
+    text = Database("postgresql://h/d?user=u&password=from-query&sslpassword=of-the-key", "test").redact(
+        "from-environment, from-a-service-file, from-query, of-the-key"
+    )
+    assert text == "***, ***, ***, ***"
 
 
 def test_redaction_needs_no_known_database() -> None:

@@ -19,7 +19,10 @@ def tell(line: str) -> None:
 
 
 def complain(error: TidegateError) -> None:
-    """An error and its hint."""
+    """An error and its hint. Who words an error leaves passwords out; what files and drivers say is cleared here."""
+    from tidegate.database.url import redact
+
+    error.message = redact(error.message)
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.write(error.render() + "\n")

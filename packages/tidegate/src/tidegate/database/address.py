@@ -17,6 +17,9 @@ _URL = re.compile(
 )
 """Source: `sqlalchemy.engine.url._parse_url` (2.1), with several hosts instead of one."""
 
+_LOGIN = frozenset({"user", "password", "dbname"})
+"""What libpq takes from behind the `?` as well."""
+
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>.*))?")
 
 
@@ -30,7 +33,7 @@ class Address(NamedTuple):
     """Host and port, each may be empty. A host that begins with `/` is a socket's folder."""
     name: str | None
     query: tuple[tuple[str, str], ...]
-    """What stands behind the `?`, without hosts and ports."""
+    """What stands behind the `?`, without hosts, ports and what else has a place of its own here."""
     raw_password: str | None
     """The password as it is written in the URL."""
     is_plain: bool
@@ -78,15 +81,16 @@ def read_address(url: str) -> Address:
         pairs = [(host, ports[min(i, len(ports) - 1)]) for i, (host, _) in enumerate(pairs or [("", "")])]
     if any(port and not (port.isdigit() and int(port) <= 65535) for _, port in pairs):
         raise ValueError("its port is no number between 0 and 65535")
+    login = {name: value for name, value in query if name in _LOGIN and value}  # counts, as for libpq and SQLAlchemy
     return Address(
         driver=match["scheme"].partition("+")[2] or None,
-        user=_decoded(match["user"]) or None,
-        password=_decoded(password),
+        user=login.get("user") or _decoded(match["user"]) or None,
+        password=login.get("password") or _decoded(password),
         hosts=tuple(pairs),
-        name=_decoded(match["name"]) or None,
-        query=tuple((name, value) for name, value in query if name not in {"host", "port"}),
+        name=login.get("dbname") or _decoded(match["name"]) or None,
+        query=tuple((name, value) for name, value in query if name not in {"host", "port", *_LOGIN}),
         raw_password=password,
-        is_plain=not (has_spare_at or "," in hosts or "%" in hosts),
+        is_plain=not login and not (has_spare_at or "," in hosts or "%" in hosts),
     )
 
 

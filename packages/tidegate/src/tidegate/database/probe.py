@@ -72,6 +72,11 @@ def _places(arguments: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield host, ports[min(i, len(ports) - 1)] or "5432"
 
 
+def has_service(name: str) -> bool:
+    """Whether a service file that we know of defines it."""
+    return bool(_of_service(name))
+
+
 def _of_service(name: str | None) -> dict[str, str]:
     """What libpq takes from a service file; nothing when it cannot be found, and then libpq says so."""
     if name is None:

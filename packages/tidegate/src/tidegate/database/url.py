@@ -89,7 +89,9 @@ class Database(NamedTuple):
 
     def redact(self, text: str) -> str:
         """The text with this database's password, and anything that looks like one, replaced by `***`."""
-        for secret in (self.address.raw_password, self.address.password):
+        address = self.address
+        more = (dict(address.query).get("sslpassword"), os.environ.get("PGPASSWORD"))
+        for secret in (address.raw_password, address.password, *more, *sorted(_used_elsewhere, key=len, reverse=True)):
             text = text.replace(secret, "***") if secret and len(secret) >= _SHORTEST_SECRET else text
         return redact(text)
 
@@ -103,6 +105,15 @@ class Database(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Database {self} from {self.origin}>"
+
+
+_used_elsewhere: set[str] = set()
+"""Passwords that libpq took from a service file or a password file: they are in no URL, and may be in an error."""
+
+
+def note_password(used: str | None) -> None:
+    """A connection was made with this password: no text that `Database.redact` has seen shows it from now on."""
+    _used_elsewhere.update({used} - {None, ""})  # type: ignore[arg-type]  # what is left are strings
 
 
 def redact(text: str) -> str:
