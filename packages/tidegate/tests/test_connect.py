@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
-from tools.postgres import free_port, temporary_cluster
+from conftest import MAJORS, new_project
+from tools.postgres import debian_bin_dir, free_port, temporary_cluster
 
 from tidegate.database.connect import connect, connect_when_ready, connected
 from tidegate.database.url import Database
@@ -17,6 +18,7 @@ from tidegate.errors import DatabaseRefused, DatabaseUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from projects import Project
     from tools.postgres import Cluster
@@ -145,3 +147,63 @@ def test_a_host_name_that_cannot_be_one_is_no_traceback(project: Project) -> Non
     result = project.tidegate("wait", "--timeout", "1s", "--database-url", "postgresql://u:p@a..b/d")
     assert result.code in {12, 13}
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("place", "command"),
+    [
+        ("ROLE {role}", "ALTER ROLE {role} RESET"),
+        ("DATABASE {name}", "ALTER DATABASE {name} RESET"),
+        ("ROLE {role} IN DATABASE {name}", "ALTER ROLE {role} IN DATABASE {name} RESET"),
+    ],
+)
+def test_who_may_only_read_is_told_the_command_that_changes_it(project: Project, place: str, command: str) -> None:
+    name = project.url.rpartition("/")[2]
+    names = {"role": f"reads_{name}", "name": name}
+    project.add_table("a")
+    project.query(f"CREATE ROLE reads_{name} LOGIN SUPERUSER")
+    url, project.url = project.url, project.url.replace("postgres@", f"reads_{name}@")
+    try:
+        project.query(f"ALTER {place.format(**names)} SET default_transaction_read_only = on")
+        result = project.tidegate("upgrade")
+        assert result.code == 13
+        printed = f"`BEGIN READ WRITE; {command.format(**names)} default_transaction_read_only; COMMIT`"
+        assert printed in result.err, result.err
+        assert printed in project.tidegate("check").out
+        project.query(printed.strip("`"))
+        assert project.tidegate("upgrade").code == 0
+    finally:
+        project.url = url
+        project.query(f"BEGIN READ WRITE; DROP OWNED BY reads_{name}; DROP ROLE reads_{name}; COMMIT")
+
+
+def test_a_service_that_is_in_no_file_is_not_waited_for(project: Project) -> None:
+    result = project.tidegate("wait", "--timeout", "30s", "--database-url", "postgresql:///?service=nosuch", timeout=15)
+    assert result.code == 13
+    assert "PGSERVICEFILE" in result.err
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_a_standby_is_refused_by_every_verb_that_writes_and_read_by_the_others(major: str, tmp_path: Path) -> None:
+    cluster = temporary_cluster(None if major == "embedded" else debian_bin_dir()).start()
+    try:
+        with new_project(cluster, tmp_path) as project:
+            project.add_table("a")
+            assert project.tidegate("upgrade").code == 0
+            project.add_table("b", down="a")
+            cluster.stop()
+            (cluster.folder / "standby.signal").touch()
+            cluster.start()
+            assert project.tidegate("status").code == 3
+            for verb in (["upgrade"], ["check"]):
+                result = project.tidegate(*verb)
+                assert result.code == 13
+                assert "give tidegate the URL of the primary" in result.out + result.err, result
+            assert project.tidegate("history").code == 0
+            assert project.tidegate("doctor").code == 0
+            cluster.stop()
+            (cluster.folder / "standby.signal").unlink()
+            cluster.start()
+    finally:
+        cluster.stop()
+        shutil.rmtree(cluster.folder, ignore_errors=True)

@@ -8,6 +8,7 @@ from tidegate.check.finding import NO_GO, OK, Finding
 from tidegate.check.session import role_of
 from tidegate.check.tables import named
 from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.read_only import command_to_write
 from tidegate.sql.found import ACCESS_SHARE, SHARE_ROW_EXCLUSIVE
 
 TYPE_CHECKING = False
@@ -57,7 +58,8 @@ def check_privileges(
     """What the role may not do that the pending revisions and the record of them need."""
     role = role_of(connection, as_role)
     if not fetch_one(connection, "SELECT count(*) FROM pg_roles WHERE rolname = %s", (role,))[0]:
-        return [Finding("privileges", NO_GO, f"there is no role `{role}`", exit_code=13)]
+        hint = "`SELECT rolname FROM pg_roles` lists them; name one with `--as-role`"
+        return [Finding("privileges", NO_GO, f"there is no role `{role}`", hint=hint, exit_code=13)]
     found = [
         *_for_writing(connection, role, is_named=as_role is not None),
         *_for_the_record(connection, role),
@@ -65,7 +67,9 @@ def check_privileges(
         *_for_tables(connection, role, statements, tables),
         *_for_new_relations(connection, role, statements),
     ]
-    return found or [Finding("privileges", OK, f"role `{role}` has what the pending revisions need")]
+    return list(dict.fromkeys(found)) or [
+        Finding("privileges", OK, f"role `{role}` has what the pending revisions need")
+    ]
 
 
 def _lacks(what: str, hint: str) -> Finding:
@@ -73,19 +77,15 @@ def _lacks(what: str, hint: str) -> Finding:
 
 
 def _for_writing(connection: Connection, role: str, *, is_named: bool) -> Iterable[Finding]:
-    query = (
-        "SELECT count(*) FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole "
-        "LEFT JOIN pg_database d ON d.oid = s.setdatabase "
-        "WHERE (r.rolname = %s OR s.setrole = 0) AND (d.datname = current_database() OR s.setdatabase = 0) "
-        "AND s.setconfig && ARRAY['default_transaction_read_only=on', 'default_transaction_read_only=true']"
-    )
+    command = command_to_write(connection, role)
     was_read_only = fetch_one(
         connection, "SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_read_only'"
     )[0]  # what this session had before we set it
-    if fetch_one(connection, query, (role,))[0] or (was_read_only == "on" and not is_named):
+    if command or (was_read_only == "on" and not is_named):
+        own = f'ALTER ROLE "{role}" SET default_transaction_read_only = off'
         yield _lacks(
             f"sessions of role `{role}` can only read (`default_transaction_read_only`)",
-            f'`ALTER ROLE "{role}" RESET default_transaction_read_only`, or migrate as another role',
+            f"`{command or own}`, or migrate as another role",
         )
 
 

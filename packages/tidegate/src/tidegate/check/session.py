@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from tidegate.check.finding import NO_GO, OK, WARNING, Finding
-from tidegate.database.connect import fetch_one, refuse_pooler
+from tidegate.database.connect import fetch_all, fetch_one, refuse_pooler
 from tidegate.database.lock import FENCE, MUTEX, holders
+from tidegate.database.read_only import PRIMARY
 from tidegate.doctor.finding import KINDS
 from tidegate.errors import PoolerInTheWay
 
@@ -46,7 +47,7 @@ def check_server(connection: Session, database: Database) -> Finding:
             "database",
             NO_GO,
             f"{database} is a standby, which can only be read",
-            hint="give tidegate the URL of the primary in `TIDEGATE_DATABASE_URL`",
+            hint=PRIMARY,
             exit_code=13,
         )
     through = ", through a pooler that keeps sessions" if is_pooled else ""
@@ -55,7 +56,10 @@ def check_server(connection: Session, database: Database) -> Finding:
 
 def check_connections(connection: Connection, as_role: str | None) -> Finding:
     """Whether a run will find free connections."""
-    free, limit = fetch_one(connection, _FREE, (role_of(connection, as_role),))
+    found = fetch_all(connection, _FREE, (role_of(connection, as_role),))
+    if not found:
+        return Finding("connections", WARNING, f"not to be told, since there is no role `{as_role}`")
+    free, limit = found[0]
     what = f"{free} of {limit} free, a run needs {NEEDED_CONNECTIONS}"
     if free >= FEW_CONNECTIONS:
         return Finding("connections", OK, what)

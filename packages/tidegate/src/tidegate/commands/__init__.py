@@ -51,6 +51,9 @@ def main() -> None:
         code = tidegate(prog_name="tidegate", standalone_mode=False)
     except click.ClickException as exc:
         context = getattr(exc, "ctx", None)
+        if context and exc.format_message() == context.get_help():  # a bare `tidegate`
+            click.echo(exc.format_message(), err=True)
+            sys.exit(UsageError.exit_code)
         help_command = f"{context.command_path} --help" if context else "tidegate --help"
         raise UsageError(exc.format_message().rstrip("."), hint=f"see `{help_command}`") from exc
     except click.Abort:

@@ -14,7 +14,9 @@ from contextlib import contextmanager, suppress
 import psycopg2
 
 from tidegate.database.answer import ANSWER_WITHIN_S, Cursor, HeldUp, NoAnswer, Session, result_of
-from tidegate.database.probe import ASKED_FOR_PASSWORD, NOT_UP_YET, ask
+from tidegate.database.probe import ASKED_FOR_PASSWORD, NOT_UP_YET, ask, has_service
+from tidegate.database.read_only import how_to_write
+from tidegate.database.url import note_password
 from tidegate.errors import DatabaseRefused, DatabaseUnreachable, PoolerInTheWay
 from tidegate.report.duration import show_duration
 
@@ -94,16 +96,32 @@ def _connect(database: Database, arguments: dict[str, Any], purpose: str) -> Ses
     except (psycopg2.OperationalError, psycopg2.ProgrammingError) as exc:
         said = database.redact(" ".join(str(exc).split()))
         left = max(PROBE_TIMEOUT_S, CONNECT_TIMEOUT_S - (time.monotonic() - began))
+        if _lacks_its_service(database, said):
+            raise DatabaseRefused(
+                f"the database at {database} cannot be found: {said}",
+                hint=f"define it in the file that `PGSERVICEFILE` names, or correct the URL from {database.origin}",
+            ) from None
         answer = None if isinstance(exc, psycopg2.ProgrammingError) else ask(database, left)
         if isinstance(exc, psycopg2.ProgrammingError) or (answer is not None and answer not in NOT_UP_YET):
             raise DatabaseRefused(
                 f"the database at {database} refuses: {said}",
-                hint=f"correct the URL from {database.origin}: user, password and database name",
+                hint=f"correct the URL from {database.origin}: user, password and database name; or whatever else it "
+                "names, such as a limit of connections",
                 is_certain=answer != ASKED_FOR_PASSWORD,
             ) from None
         raise DatabaseUnreachable(f"the database at {database} does not answer: {said}") from None
     connection.autocommit = True
+    note_password(connection.info.password)
     return connection
+
+
+def _lacks_its_service(database: Database, said: str) -> bool:
+    """Whether libpq did not find the service that the URL names: waiting never helps then.
+
+    Its message is in the user's language, but quotes the name; it may know more folders than we do.
+    """
+    name = database.libpq_arguments().get("service")
+    return name is not None and f'"{name}"' in said and not has_service(name)
 
 
 def connect_when_ready(
@@ -177,7 +195,11 @@ def connected(
         raise DatabaseUnreachable(f"the database at {database} gave {exc}", hint=_HINTS[type(exc)]) from exc
     except psycopg2.Error as exc:
         said = database.redact(" ".join(str(exc).split())) or "the connection is closed"
-        if (exc.pgcode or "")[:2] in {"28", "42"} or exc.pgcode == READ_ONLY:
+        if exc.pgcode == READ_ONLY:
+            raise DatabaseRefused(
+                f"the database at {database} can only be read: {said}", hint=how_to_write(connection)
+            ) from exc
+        if (exc.pgcode or "")[:2] in {"28", "42"}:
             raise DatabaseRefused(
                 f"the database at {database} does not let us: {said}",
                 hint="give this role the privilege, or use the role that owns the schema `tidegate` and its tables",

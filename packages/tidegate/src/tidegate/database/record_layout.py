@@ -15,8 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
+_SCHEMA = "CREATE SCHEMA tidegate;"
+"""Only where there is none: `IF NOT EXISTS` wants the right to make one all the same."""
+
 _TABLES = """
-CREATE SCHEMA IF NOT EXISTS tidegate;
 COMMENT ON SCHEMA tidegate IS 'The record of migrations, kept by tidegate. Layout 3.';
 CREATE TABLE IF NOT EXISTS tidegate.run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -77,22 +79,28 @@ def ensure_record(connection: Connection) -> None:
         DatabaseRefused: The role may not.
         LockBusy: Somebody has the old record open and does not let go of it.
     """
-    is_there, is_up_to_date = fetch_one(
+    has_schema, is_there, is_up_to_date = fetch_one(
         connection,
-        "SELECT to_regclass('tidegate.revision') IS NOT NULL, EXISTS (SELECT FROM pg_attribute "
+        "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'tidegate'), "
+        "to_regclass('tidegate.revision') IS NOT NULL, EXISTS (SELECT FROM pg_attribute "
         "WHERE attrelid = to_regclass('tidegate.run') AND attname = 'before_ms' AND NOT attisdropped) "
         "AND to_regclass('tidegate.step') IS NOT NULL",
     )
     if is_there and is_up_to_date:
         return
     try:
-        _change(connection, (_LAYOUT_2 if is_there else _TABLES) + step.TABLE)
+        _change(connection, ("" if has_schema else _SCHEMA) + (_LAYOUT_2 if is_there else _TABLES) + step.TABLE)
     except errors.InsufficientPrivilege as exc:
         role, name = fetch_one(connection, "SELECT current_user, current_database()")
         if is_there:
             raise DatabaseRefused(
                 f"role `{role}` may not bring the record of migrations up to date: {exc.diag.message_primary}",
                 hint="migrate as the role that owns the tables of the schema `tidegate`",
+            ) from exc
+        if has_schema:
+            raise DatabaseRefused(
+                f"role `{role}` may not make the record of migrations: {exc.diag.message_primary}",
+                hint=f'as a superuser: `ALTER SCHEMA tidegate OWNER TO "{role}"`',
             ) from exc
         raise DatabaseRefused(
             f"role `{role}` may not create the schema `tidegate`, where runs are recorded: {exc.diag.message_primary}",

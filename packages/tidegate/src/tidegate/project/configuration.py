@@ -181,10 +181,18 @@ def read_project(config_file: str, section: str = "alembic") -> Project:
 def _read_ini(config_file: str) -> configparser.ConfigParser:
     parser = configparser.ConfigParser({"here": os.path.abspath(os.path.dirname(config_file))})
     try:
-        parser.read(config_file, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as exc:
-        where = f" near line {exc.lineno}" if isinstance(exc, configparser.MissingSectionHeaderError) else ""
-        raise UsageError(f"`{config_file}` cannot be read{where}: {type(exc).__name__}") from None
+        with open(config_file, encoding="utf-8") as file:
+            parser.read_file(file)
+    except OSError as exc:
+        raise UsageError(
+            f"`{config_file}` cannot be read: {os.strerror(exc.errno or 0).lower()}", hint=f"`ls -l {config_file}`"
+        ) from None
+    except (configparser.Error, UnicodeDecodeError) as exc:  # their texts hold values, which may hold a password
+        line = getattr(exc, "lineno", None)
+        raise UsageError(
+            f"`{config_file}` cannot be read{f' near line {line}' if line else ''}: {type(exc).__name__}",
+            hint="write it as `alembic init` does, in UTF-8; or name another file with `--config`",
+        ) from None
     return parser
 
 

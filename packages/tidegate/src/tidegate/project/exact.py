@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HINT = "`alembic heads` shows whether Alembic can read them"
+_TWICE = "give one of the two files another id; `grep -r '^revision' PATH_OF_THE_REVISIONS` finds them"
 
 
 def exact_graph(project: Project) -> Graph:
@@ -38,7 +39,7 @@ def exact_graph(project: Project) -> Graph:
         answer = {"error": f"reading the revisions ended with exit code {done.returncode}"}
     if "error" in answer:
         cause = KeyError(answer["missing"]) if "missing" in answer else None
-        raise UsageError(answer["error"], hint=_HINT) from cause
+        raise UsageError(answer["error"], hint=answer.get("hint", _HINT)) from cause
     return Graph(revision_from(facts) for facts in answer["revisions"])
 
 
@@ -62,9 +63,12 @@ def _read(project: Project) -> dict[str, Any]:
 
     try:
         with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Revision .* is present more than once")
             warnings.filterwarnings("ignore", message="Revision .* is not present")  # the KeyError below says it better
             script = ScriptDirectory.from_config(alembic_config(project))
             return {"revisions": [revision._asdict() for revision in revisions_of_script(script)]}
+    except UserWarning as exc:  # Alembic would take one of the two, and nobody would know which
+        return {"error": f"Alembic cannot load the revisions: {exc}", "hint": _TWICE}
     except CommandError as exc:
         return {"error": f"Alembic cannot load the revisions: {exc}"}
     except KeyError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from tidegate.errors import Interrupted, MigrationFailed, PoolerInTheWay, TidegateError, UsageError
@@ -21,6 +22,10 @@ STATEMENT_SHOWN = 500
 
 _LOST = {"08", "57", "53"}
 """Classes of SQLSTATE that are not the revision's fault: connection, operator intervention, no resources."""
+
+
+_CANCELLED = "57014"
+"""SQLSTATE: canceling statement due to statement timeout, or to somebody's request."""
 
 
 def outcome_of(exc: BaseException) -> str:
@@ -70,10 +75,12 @@ def raise_for(
             f"the database is at `{at}`",
             hint=again,
         )
-    if account.exit_code != 0:
+    if account.exit_code != 0 or not account.is_done:
+        ended = f"the worker ended by {_ending(account.exit_code)}{_in_the_middle(account)}"
         raise MigrationFailed(
-            f"the worker ended by {_ending(account.exit_code)}; the database is at `{at}`",
-            hint=again,
+            f"{ended}; the database is at `{at}`",
+            hint=f"{again}; if it ends so once more, see what that revision loads or calls",
+            revision=account.at_work,
         )
     raise MigrationFailed(
         f"Alembic ended without an error, but the database is at `{at}` and was at "
@@ -182,10 +189,17 @@ def _half_done(error: dict[str, Any], request: Request, message: str) -> Migrati
 def _outside_a_revision(error: dict[str, Any], request: Request, message: str) -> TidegateError:
     if error["kind"] == "alembic":
         return UsageError(message, hint=f"`alembic history` lists the revisions; then `{request.command}` again")
-    return MigrationFailed(message, hint=f"mend `env.py`, then run `{request.command}` again")
+    file = os.path.relpath(error["file"]) if error.get("file") else "env.py"
+    return MigrationFailed(message, hint=f"mend `{file}`, then run `{request.command}` again")
 
 
 def _next_command(error: dict[str, Any], request: Request, clearance: Clearance) -> str:
+    if error["sqlstate"] == _CANCELLED:
+        return (
+            "if it was `statement_timeout` (`SHOW statement_timeout`), give the revision the time it needs: "
+            "`op.execute(\"SET LOCAL statement_timeout = '1h'\")` at its beginning; then run "
+            f"`{request.command}` again"
+        )
     if error["kind"] == "database" and (error["sqlstate"] or "08")[:2] in _LOST:
         return f"see the server's log, then run `{request.command}` again; it waits for anything that is left there"
     if error["committed_part"] and clearance.trace.can_be_repeated:
@@ -213,6 +227,13 @@ def _indented(error: dict[str, Any], request: Request) -> str:
 def _one_line(sql: str, request: Request) -> str:
     line = request.database.redact(" ".join(sql.split()))
     return f"{line[:STATEMENT_SHOWN]}…" if len(line) > STATEMENT_SHOWN else line
+
+
+def _in_the_middle(account: Account) -> str:
+    if account.at_work is None:
+        return ""
+    statement = f", behind `{account.statement[:100]}`" if account.statement else ""
+    return f" in the middle of revision `{account.at_work}`{statement}"
 
 
 def _ending(exit_code: int | None) -> str:

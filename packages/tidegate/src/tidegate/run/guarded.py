@@ -107,7 +107,7 @@ class Run:
             if self._request.before is not None:
                 self._enter("running the command before the migration")
                 run_before(self._control, run_id, self._request, tell=self._tell, signals=self._signals)
-            self._enter("migrating", lambda: _at_work(self._account))
+            self._enter("migrating", lambda: self._account.at_work)
             self._attempts(run_id)
             self._enter("verifying")
             after = self._verified(self._account)
@@ -221,11 +221,6 @@ class Run:
             tidegate_version=tidegate_version(),
             from_revisions=list(before.current),
         )
-
-
-def _at_work(account: Account) -> str | None:
-    """The revision that the worker has reached, as far as it told."""
-    return next((id_ for id_ in account.plan if id_ not in account.applied), None)
 
 
 def user_name() -> str:

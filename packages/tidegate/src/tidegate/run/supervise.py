@@ -71,6 +71,15 @@ class Account:
         self.attempts = 1
         self.gave_up = False
         """The budget for locks is spent."""
+        self.is_done = False
+        """The worker came to its end, and did not leave in the middle of its work."""
+        self.statement: str | None = None
+        """What it was at, or had done last, without its passwords."""
+
+    @property
+    def at_work(self) -> str | None:
+        """The revision that the worker has reached, as far as it told."""
+        return next((id_ for id_ in self.plan if id_ not in self.applied), None)
 
     @property
     def stopped_for_good(self) -> bool:
@@ -222,7 +231,7 @@ class Supervisor:
 
     def _begin_statement(self, sql: str) -> None:
         self._phase = None
-        self._statement = redact(" ".join(sql.split()))
+        self._statement = self.account.statement = redact(" ".join(sql.split()))
         self._statement_began = self._reported = time.monotonic()
 
     def _on_resumed(self, steps: int) -> None:
@@ -249,6 +258,7 @@ class Supervisor:
 
     def _on_done(self) -> None:
         self._statement = None
+        self.account.is_done = True
 
     def _report_statement(self, now: float) -> None:
         if self._statement is None or self._question is not None:

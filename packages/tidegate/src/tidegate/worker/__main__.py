@@ -77,9 +77,19 @@ def _migrate(order: Order, dialogue: Dialogue) -> None:
             run_env(script, has_begun=lambda: progress.reached_configure)
     except BaseException as exc:
         exc.tidegate_progress = progress  # type: ignore[attr-defined]  # `_describe` says where it happened
+        exc.tidegate_file = _file_of(exc, script.dir)  # type: ignore[attr-defined]  # as above
         raise
     if not progress.reached_configure:
         raise RuntimeError("`env.py` never called `context.configure()`")
+
+
+def _file_of(exc: BaseException, folder: str) -> str | None:
+    """The file of the project that is to blame: a revision's if one was being loaded, else usually `env.py`."""
+    if isinstance(exc, SyntaxError):
+        return exc.filename
+    frames = [frame.filename for frame in traceback.extract_tb(exc.__traceback__)]
+    ours = [name for name in frames if os.path.abspath(name).startswith(os.path.abspath(folder) + os.sep)]
+    return ours[-1] if ours else None
 
 
 def _command_line(order: Order) -> Any:
@@ -128,6 +138,7 @@ def _describe(exc: BaseException) -> dict[str, Any]:
         "statement": None,
         "sqlstate": None,
         "where": None,
+        "file": getattr(exc, "tidegate_file", None),
     }
     if isinstance(exc, StatementError):
         is_from_server = isinstance(exc, DBAPIError)
