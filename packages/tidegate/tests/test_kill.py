@@ -103,6 +103,24 @@ def test_after_sigkill_the_waiting_run_never_overlaps_and_starts_within_two_seco
 
 
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
+def test_what_a_killed_run_left_is_waited_for_though_the_server_does_not_notice(project: Project) -> None:
+    deaf = 'op.execute("SET client_connection_check_interval = 0"); '  # as before PostgreSQL 14
+    project.query("CREATE TABLE pace (seconds float); INSERT INTO pace VALUES (5)")
+    project.add("a", deaf + 'op.execute("SELECT pg_sleep(seconds) FROM pace")')
+    first = project.start(DOORS["tidegate upgrade"])
+    until(project.sleepers, what="the first run is at work")
+    project.query("UPDATE pace SET seconds = 0.3")
+    watch = Watch(project)
+    os.kill(first.pid, signal.SIGKILL)
+    result = project.tidegate("upgrade", timeout=40)
+    watch.stop()
+    first.communicate()
+    assert result.code == 0, result.err
+    assert (watch.most_at_once, len(watch.seen)) == (1, 2), "both have worked, one after the other"
+    assert "waiting for a statement that a killed run left" in result.err
+
+
+@pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_a_killed_worker_is_reported_and_the_next_run_finishes(project: Project) -> None:
     slow_project(project)
     first = project.start(DOORS["tidegate upgrade"])
