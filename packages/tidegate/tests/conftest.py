@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 MAJORS = ("embedded", "debian")
 """Locks and kills are tested on both; the rest on the embedded one."""
+
+
+for _signum in (signal.SIGINT, signal.SIGHUP):  # `nohup` and a script's `&` ignore them, and so would all we start
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, lambda *_: None)
 
 
 @pytest.fixture(scope="session")
