@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import operators_session
@@ -128,7 +129,7 @@ def test_uvicorns_lines_have_the_same_form(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_console_form_is_for_eyes(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("console")
-    logs._log.info("request", path="/x")
+    structlog.get_logger("expenses").info("request", path="/x")
     out = capsys.readouterr().out
     assert "path=/x" in out
     assert "{" not in out

@@ -21,7 +21,7 @@ from expenses import isolation
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sqlalchemy import PoolProxiedConnection, Select
+    from sqlalchemy import Insert, PoolProxiedConnection, Select
 
     from expenses.config import Settings
 
@@ -111,7 +111,7 @@ class HotQuery:
     the driver's own Python values: right for text, numbers, times, UUIDs and lists of them; JSON stays text.
     """
 
-    def __init__(self, statement: Select[Any], *, identifies: bool = False) -> None:
+    def __init__(self, statement: Select[Any] | Insert, *, identifies: bool = False) -> None:
         """`identifies`: its row says who asks, and makes the connection work for them (`isolation.acting_as`)."""
         self._statement = statement
         self._identifies = identifies

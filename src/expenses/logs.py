@@ -32,8 +32,6 @@ _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _MOST_CAUSES = 5
 """An error and four causes of it: SQLAlchemy's has two."""
 
-_log = structlog.get_logger("expenses")
-
 
 def configure(log_format: str) -> None:
     """Write lines as `json`, or for eyes as `console`; uvicorn's too, whose own format knows no request id."""
@@ -85,6 +83,7 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._log = structlog.get_logger("expenses").bind()  # bound now, not anew for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, with the id in a header."""
@@ -106,16 +105,15 @@ class RequestLog:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                _write_down(scope, status, time.perf_counter() - began)
+                self._write_down(scope, status, time.perf_counter() - began)
+
+    def _write_down(self, scope: Scope, status: int, seconds: float) -> None:
+        if status < 500 and (scope["path"] in _QUIET or scope["path"].startswith("/static/")):
+            return
+        write = self._log.error if status == 500 else self._log.info
+        write("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))
 
 
 def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get(HEADER, "")
     return given if _SOUND_ID.fullmatch(given) else uuid4().hex
-
-
-def _write_down(scope: Scope, status: int, seconds: float) -> None:
-    if status < 500 and (scope["path"] in _QUIET or scope["path"].startswith("/static/")):
-        return
-    write = _log.error if status == 500 else _log.info
-    write("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import MutableHeaders
-
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,6 +33,13 @@ ON_API = {"Cache-Control": "no-store"}
 """Headers of every answer of the API: what it tells is private. Who keeps an answer can ask with `If-None-Match`."""
 
 
+def _raw(*parts: dict[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for part in parts for name, value in part.items())
+
+
+_ON_PAGES, _ON_API, _ON_OTHERS = _raw(EVERYWHERE, ON_PAGES), _raw(EVERYWHERE, ON_API), _raw(EVERYWHERE)
+
+
 class SecurityHeaders:
     """ASGI middleware that adds the headers above."""
 
@@ -52,11 +57,12 @@ class SecurityHeaders:
 def _with_headers(scope: Scope, send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            is_page = headers.get("content-type", "").startswith("text/html")
-            more = ON_PAGES if is_page else ON_API if scope["path"].startswith("/api/") else {}
-            for name, value in (EVERYWHERE | more).items():
-                headers.setdefault(name, value)
+            given = dict(message["headers"])
+            if given.get(b"content-type", b"").startswith(b"text/html"):
+                added = _ON_PAGES
+            else:
+                added = _ON_API if scope["path"].startswith("/api/") else _ON_OTHERS
+            message["headers"] = [*message["headers"], *(each for each in added if each[0] not in given)]
         await send(message)
 
     return send_with_headers
