@@ -201,7 +201,7 @@ async def test_a_request_without_the_header_asks_the_database_nothing_more(
 ) -> None:
     await post(client, anna, key=None)
     assert [each for each in statements if "idempotency_key" in each or "lock_timeout" in each] == []
-    assert sum(each.startswith("INSERT") for each in statements) == 2
+    assert sum("INSERT" in each for each in statements) == 1  # expense and event together
 
 
 async def test_every_route_that_takes_a_key_says_that_it_may_clash(app: FastAPI) -> None:

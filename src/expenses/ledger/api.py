@@ -1,9 +1,10 @@
 """Expenses and categories as JSON.
 
-Answers are written from the domain's own snapshots, not through the models of `wire`: those describe and are tested
-against. Without `from __future__ import annotations`: FastAPI reads the annotations.
+Answers are written from the domain's own snapshots, or by the database in their form, not through the models of
+`wire`: those describe and are tested against. Without `from __future__ import annotations`: FastAPI reads them.
 """
 
+import json
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from expenses.accounts.auth import Caller
 from expenses.errors import Invalid, PreconditionFailed
-from expenses.http import Now, SessionDep
+from expenses.http import JSONText, Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger import service
 from expenses.ledger.category_wire import CategoryIn, CategoryList, CategoryOut, CategoryPatch
@@ -87,7 +88,7 @@ async def list_expenses(
     account_id: Annotated[UUID | None, Unsaid, Query(description="The payment account it was paid from")] = None,
     smallest: Annotated[MajorUnits | None, Unsaid, Query(alias="min", description=f"Least amount, {_OWN}")] = None,
     largest: Annotated[MajorUnits | None, Unsaid, Query(alias="max", description=f"Largest amount, {_OWN}")] = None,
-) -> JSONResponse:
+) -> JSONText:
     filters = ExpenseFilter(
         from_day=from_day,
         to_day=to_day,
@@ -101,7 +102,7 @@ async def list_expenses(
         smallest=None if smallest is None else Decimal(smallest),
         largest=None if largest is None else Decimal(largest),
     )
-    page = await service.list_expenses(
+    page = await service.show_expenses(
         session,
         actor=actor,
         workspace_id=workspace_id,
@@ -109,7 +110,7 @@ async def list_expenses(
         limit=limit or DEFAULT_PAGE_SIZE,
         cursor=cursor,
     )
-    return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
+    return JSONText(f'{{"items":[{",".join(page.items)}],"next":{json.dumps(page.next)}}}')
 
 
 @router.post(
@@ -138,8 +139,9 @@ async def add_expense(
     responses=_READ | {200: _ETAG},
     openapi_extra=needs(Action.SEE_LEDGER),
 )
-async def get_expense(workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
-    return _answer(await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id))
+async def get_expense(workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep) -> JSONText:
+    text, version = await service.show_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
+    return JSONText(text, headers={"ETag": f'"{version}"'})
 
 
 @router.patch(

@@ -112,14 +112,14 @@ async def expenses_with_ids(session: Session, *, workspace_id: UUID, ids: Iterab
 
 async def insert_expenses(session: Session, *, workspace_id: UUID, new: list[Expense]) -> None:
     """Store new expenses."""
-    await session.execute(insert(expense), [{"workspace_id": workspace_id} | _expense_values(each) for each in new])
+    await session.execute(insert(expense), [{"workspace_id": workspace_id} | expense_values(each) for each in new])
     await _insert_parts(session, workspace_id=workspace_id, new=new)
 
 
 async def store_expense(session: Session, *, workspace_id: UUID, before: Expense, changed: Expense) -> None:
     """Replace an expense that this transaction has locked."""
     statement = update(expense).where(expense.c.workspace_id == workspace_id, expense.c.id == changed.id)
-    await session.execute(statement.values(_expense_values(changed)))
+    await session.execute(statement.values(expense_values(changed)))
     if (changed.lines, changed.split, changed.shares) == (before.lines, before.split, before.shares):
         return
     for table in (expense_line, expense_share):
@@ -231,7 +231,8 @@ def _expense(row: Row[Any], lines: Iterable[Sequence[Any]] | None, shares: Itera
     )
 
 
-def _expense_values(each: Expense) -> dict[str, Any]:
+def expense_values(each: Expense) -> dict[str, Any]:
+    """The row of an expense, but for the workspace."""
     return {
         "id": each.id,
         "spent_on": each.spent_on,

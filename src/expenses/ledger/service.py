@@ -6,6 +6,7 @@ Who may what is in `workspaces.rights`. Categories are in `ledger.category_servi
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from expenses.audit.model import event_of
@@ -13,10 +14,10 @@ from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.errors import NotFound, PreconditionFailed
 from expenses.ids import uuid7
-from expenses.ledger import queries
+from expenses.ledger import queries, record_queries, snapshot_queries
 from expenses.ledger.category_service import add_category, archive_category, change_category, list_categories
 from expenses.ledger.conversion_service import convert_expenses, with_conversions
-from expenses.ledger.listing_service import list_expenses
+from expenses.ledger.listing_service import list_expenses, show_expenses
 from expenses.ledger.model import (
     marked,
     recorded,
@@ -48,6 +49,8 @@ __all__ = [
     "list_categories",
     "list_expenses",
     "restore_expense",
+    "show_expense",
+    "show_expenses",
 ]
 
 
@@ -58,6 +61,16 @@ async def get_expense(session: Session, *, actor: Actor, workspace_id: UUID, exp
     if found is None or found.deleted_at is not None:
         raise NotFound
     return found
+
+
+async def show_expense(session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID) -> tuple[str, int]:
+    """As `get_expense`, in JSON, and its version. What most are comes so from the database."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    shown = await snapshot_queries.shown_with_id(session, workspace_id=workspace_id, expense_id=expense_id)
+    if shown is None:
+        found = await get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
+        shown = json.dumps(found.snapshot(), ensure_ascii=False), found.version
+    return shown
 
 
 async def add_expense(
@@ -86,7 +99,9 @@ async def add_expenses(
     new = [recorded(draft, expense_id=uuid7(now), created_by=actor.user_id, now=now) for draft in drafts]
     new = await with_conversions(session, membership.workspace, new)
     events = [event_of("create", before=None, after=each, actor_id=actor.user_id, now=now) for each in new]
-    if new:
+    if len(new) == 1 and not (new[0].lines or new[0].split):
+        await record_queries.insert_recorded(session, workspace_id=workspace_id, new=new[0], event=events[0])
+    elif new:
         async with transaction(session):
             await queries.insert_expenses(session, workspace_id=workspace_id, new=new)
             await insert_audit_events(session, workspace_id=workspace_id, new=events)

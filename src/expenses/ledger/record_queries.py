@@ -1,0 +1,67 @@
+"""A new expense and what the record of changes says of it, stored by one statement.
+
+One statement is one transaction, and one round trip where there were four; what is recorded most has neither lines nor
+shares. The rest goes through `queries.insert_expenses`, in a transaction of several statements. Nothing here commits
+within somebody else's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Text, bindparam, cast, insert
+from sqlalchemy.dialects.postgresql import JSONB
+
+from expenses.audit.queries import first_values
+from expenses.audit.tables import audit_event
+from expenses.db import HotQuery
+from expenses.ledger.queries import expense_values
+from expenses.ledger.tables import expense
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy import Insert, Table
+
+    from expenses.audit.model import AuditEvent
+    from expenses.db import Session
+    from expenses.ledger.model import Expense
+
+_EXPENSE: Final = "expense_"
+_EVENT: Final = "event_"
+"""What the names of parameters begin with: the two tables have columns of the same names."""
+
+_GIVEN_BY_DATABASE: Final = "position"
+
+
+def _insert(table: Table, prefix: str) -> Insert:
+    return insert(table).values(
+        {
+            column.name: cast(bindparam(prefix + column.name, type_=Text), JSONB)
+            if isinstance(column.type, JSONB)
+            else bindparam(prefix + column.name, type_=column.type)
+            for column in table.columns
+            if column.name != _GIVEN_BY_DATABASE
+        }
+    )
+
+
+_ADD = HotQuery(
+    _insert(audit_event, _EVENT).add_cte(_insert(expense, _EXPENSE).cte("added")).returning(audit_event.c.id)
+)
+
+
+async def insert_recorded(session: Session, *, workspace_id: UUID, new: Expense, event: AuditEvent) -> None:
+    """Store a new expense without lines and shares, and the event of its creation: both or, if it raises, neither."""
+    said = first_values(workspace_id, event)
+    texts = {name: None if said[name] is None else json.dumps(said[name]) for name in ("before", "after")}
+    await _ADD.rows(
+        session,
+        **_named(_EXPENSE, {"workspace_id": workspace_id} | expense_values(new)),
+        **_named(_EVENT, said | texts),
+    )
+
+
+def _named(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {prefix + name: value for name, value in values.items()}
