@@ -40,6 +40,7 @@ from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
 from expenses.sharing.api import router as sharing_api
 from expenses.sharing.pages import router as sharing_pages
+from expenses.shortcut import Shortcut
 from expenses.web import site
 from expenses.workspaces.api import router as workspaces_api
 from expenses.workspaces.invitation_api import router as invitations_api
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = create_service_engine(settings)
     app.state.clock = utc_now
     app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url())
+    app.add_middleware(Shortcut, routers=[ledger_api])
     app.add_middleware(NotModified)
     if settings.rate_limit:
         app.add_middleware(RateLimit, per_person=settings.rate_limit, per_address=settings.rate_limit_address)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator  # noqa: TC003 - FastAPI reads the annotations of a dependency
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -29,7 +29,7 @@ from expenses.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -74,6 +74,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class JSONText(Response):
+    """An answer that is JSON already."""
+
+    media_type = "application/json"
+
+
 def problem_body(error: ServiceError) -> dict[str, object]:
     """An error as the members that RFC 9457 names, and the stable `code` that clients test for."""
     body: dict[str, object] = {
@@ -97,35 +103,37 @@ def problem(error: ServiceError, *, headers: dict[str, str] | None = None, **mor
     return JSONResponse(body, status_code=error.status, headers=said | (headers or {}), media_type=PROBLEM)
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Turn every error into problem+json; nothing of the request's content is repeated in the answer."""
-
-    @app.exception_handler(ServiceError)
-    async def _service_error(_: Request, error: ServiceError) -> JSONResponse:
+def answer_to(error: Exception) -> JSONResponse | None:
+    """An error as an answer, which repeats nothing of the request's content; none for what nobody expected."""
+    if isinstance(error, ServiceError):
         return problem(error)
-
-    @app.exception_handler(RequestValidationError)
-    async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [
-            {"field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), "detail": item["msg"]}
-            for item in error.errors()
-        ]
-        return problem(Malformed(), errors=errors)
-
-    @app.exception_handler(HTTPException)
-    async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
+    if isinstance(error, RequestValidationError):
+        return problem(Malformed(), errors=[_fault(item) for item in error.errors()])
+    if isinstance(error, HTTPException):
         kind = _OF_FRAMEWORK.get(error.status_code, ServiceError)
         return problem(kind(str(error.detail)), headers=dict(error.headers or {}))
-
-    @app.exception_handler(PoolTimeout)
-    async def _no_connection_free(_: Request, _error: PoolTimeout) -> JSONResponse:
+    if isinstance(error, PoolTimeout):
         return problem(Overloaded(retry_after_s=1))
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
+        return problem(TimedOut(retry_after_s=10))
+    return None
 
-    @app.exception_handler(DBAPIError)
-    async def _database_error(_: Request, error: DBAPIError) -> JSONResponse:
-        if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
-            return problem(TimedOut(retry_after_s=10))
-        raise error
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Turn every error into problem+json."""
+
+    async def _answer(_: Request, error: Exception) -> JSONResponse:
+        if (answer := answer_to(error)) is None:
+            raise error
+        return answer
+
+    for kind in (ServiceError, RequestValidationError, HTTPException, PoolTimeout, DBAPIError):
+        app.add_exception_handler(kind, _answer)
+
+
+def _fault(item: Mapping[str, Any]) -> dict[str, str]:
+    field = ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])
+    return {"field": field, "detail": item["msg"]}
 
 
 class Crashes:
