@@ -85,5 +85,7 @@ fi
 find_uv "$python"
 export UV_PYTHON_DOWNLOADS=never
 say 'setting up .venv from uv.lock'
-"$uv" sync --quiet --locked --all-packages --python "$python"
+# Compiled here, once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every process would do it anew.
+"$uv" sync --quiet --locked --all-packages --compile-bytecode --python "$python"
+"$python" -m compileall -q src packages/tidegate/src
 printf '%s\n' "$here" >.venv/.synced

@@ -69,7 +69,8 @@ def install(wheel: Path, folder: Path) -> Path:
     constraints = folder / "constraints.txt"
     uv("export", "--quiet", "--locked", "--all-packages", "--no-emit-workspace", "--no-hashes", "-o", str(constraints))
     uv("venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
-    uv("pip", "install", "--quiet", "--python", str(python), "-c", str(constraints), str(wheel), *TEST_TOOLS)
+    options = ("--quiet", "--compile-bytecode", "--python", str(python), "-c", str(constraints))
+    uv("pip", "install", *options, str(wheel), *TEST_TOOLS)
     return python
 
 
