@@ -35,7 +35,7 @@ FORCE:
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(SYNCED) ## Serve the application on a PostgreSQL of its own [PORT=8000] [DEMO=1 for a year of sample expenses]
