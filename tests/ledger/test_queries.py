@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -11,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event
 from tests.conftest import execute
+from tests.plans import nodes
 
 from expenses.ledger import queries, service
 from expenses.ledger.cursor import PageKey
@@ -140,7 +139,7 @@ async def test_a_month_is_added_up_from_indexes_alone(session: Session, anna: Pe
     """But for the lines themselves; whatever has none is never looked up in its table."""
     first, last = date(2020, 5, 1), date(2020, 5, 31)
     asked = sums_of_days(session, workspace_id=anna.workspace.id, first_day=first, last_day=last)
-    plan = json.dumps(await plan_of(session, asked, "auto"))
-    scans = re.findall(r'"Node Type": "(\w+ Only Scan|\w+ Scan|\w+ Heap Scan)".*?"Relation Name": "(\w+)"', plan)
+    plan = await plan_of(session, asked, "auto")
+    scans = {(node["Node Type"], node["Relation Name"]) for node in nodes(plan) if "Relation Name" in node}
     assert ("Index Only Scan", "expense") in scans, plan
     assert {kind for kind, table in scans if table == "expense"} == {"Index Only Scan"}, plan

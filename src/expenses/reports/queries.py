@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Date, Numeric, and_, bindparam, cast, func, null, select, tuple_
+from sqlalchemy import BigInteger, Date, Numeric, and_, bindparam, cast, func, null, select, tuple_
 
 from expenses.ledger.tables import expense, expense_line
 from expenses.money import CURRENCIES, Money
@@ -28,21 +28,28 @@ _IN_TIME = (
     expense.c.spent_on.between(bindparam("first_day"), bindparam("last_day")),
     expense.c.deleted_at.is_(None),
 )
-_WHOLE = (
+_EACH = (
     select(
         expense.c.currency,
         expense.c.category_id,
         expense.c.spent_on,
-        func.grouping(expense.c.spent_on).label("kind"),
-        cast(func.sum(expense.c.amount_minor), Numeric).label("minor"),
+        func.sum(expense.c.amount_minor).label("minor"),
         func.count().label("expenses"),
     )
     .where(*_IN_TIME)
-    .group_by(
-        func.grouping_sets(
-            tuple_(expense.c.currency, expense.c.category_id), tuple_(expense.c.currency, expense.c.spent_on)
-        )
-    )
+    .group_by(expense.c.spent_on, expense.c.category_id, expense.c.currency)
+    .cte("each")
+    .prefix_with("MATERIALIZED", dialect="postgresql")
+)
+_WHOLE = select(
+    _EACH.c.currency,
+    _EACH.c.category_id,
+    _EACH.c.spent_on,
+    func.grouping(_EACH.c.spent_on).label("kind"),
+    cast(func.sum(_EACH.c.minor), Numeric).label("minor"),
+    cast(func.sum(_EACH.c.expenses), BigInteger).label("expenses"),
+).group_by(
+    func.grouping_sets(tuple_(_EACH.c.currency, _EACH.c.category_id), tuple_(_EACH.c.currency, _EACH.c.spent_on))
 )
 _LINES = (
     select(
@@ -55,6 +62,8 @@ _LINES = (
     )
     .join(
         expense_line,
+        # Not by the day too, though the lines know it: for a small workspace beside large ones PostgreSQL would then go
+        # through all lines of the month for each expense.
         and_(expense_line.c.workspace_id == expense.c.workspace_id, expense_line.c.expense_id == expense.c.id),
     )
     .where(*_IN_TIME, expense.c.line_count.is_not(None))
@@ -62,7 +71,10 @@ _LINES = (
 )
 _SUMS = _WHOLE.union_all(_LINES)
 """All expenses as wholes, from the index alone; those with lines count as uncategorised there. Then, read from an
-index that has only those, what their lines come to, by category and in all: what the uncategorised have too much."""
+index that has only those, what their lines come to, by category and in all: what the uncategorised have too much.
+
+Summed first by day, category and currency, and only that by day and by category: 4.3 ms for a month of 16,667 expenses;
+with grouping sets over the expenses themselves 10.3."""
 
 
 async def sums_of_days(
