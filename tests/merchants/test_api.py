@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.conftest import execute
 from tests.ledger.recording import category_ids, record
-from tests.ledger.test_queries import blocks_read
+from tests.ledger.test_queries import blocks_read, plan_of
+from tests.plans import nodes
 
 from expenses.merchants import queries, service
 
@@ -126,3 +127,8 @@ async def test_suggesting_reads_little_of_a_large_workspace(at_home: Session, an
     for q, is_indexed in [("", False), ("b", False), ("s", False), ("zzz", True), ("hop 77", True), ("corner", True)]:
         asked = queries.merchants_like(at_home, workspace_id=anna.workspace.id, q=q, is_indexed=is_indexed, limit=10)
         assert await blocks_read(at_home, asked, "force_custom_plan") < 2_500, q
+    for q, is_looked_for in [("corner", False), ("hop 77", True)]:  # frequent, rare
+        asked = queries.merchants_like(at_home, workspace_id=anna.workspace.id, q=q, is_indexed=True, limit=10)
+        plan = await plan_of(at_home, asked, "force_custom_plan")
+        loops = [node["Actual Loops"] for node in nodes(plan) if node.get("Index Name") == "expense_search_idx"]
+        assert any(loops) == is_looked_for, q
