@@ -280,6 +280,7 @@ async def test_a_search_reads_little_of_a_large_workspace_however_rare_or_freque
         ExpenseFilter(q="%_\\"),
         ExpenseFilter(q="-corner -shop"),
         ExpenseFilter(q="amount>90000"),
+        ExpenseFilter(q="amount>=30 amount<=31"),
         ExpenseFilter(q="merchant:zebra amount>5"),
         ExpenseFilter(tag="nothing"),
         ExpenseFilter(payer_id=large.user.id),
