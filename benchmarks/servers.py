@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,28 +48,44 @@ class Outcome:
     """Answers that were not 2xx or 3xx."""
 
 
+@dataclass(frozen=True)
+class Server:
+    """One that answers."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def durable_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL as one would run it: commits wait for the disk."""
-    with tempfile.TemporaryDirectory(prefix="bench-pg-") as name:
-        Path(name).chmod(0o755)
-        cluster = Cluster(folder=Path(name) / "data", bin_dir=embedded_bin_dir())
-        try:
-            yield cluster.start()
-        finally:
-            cluster.stop()
+def durable_cluster(folder: Path | None = None) -> Iterator[Cluster]:
+    """A PostgreSQL as one would run it: commits wait for the disk. It goes away unless its folder is given."""
+    with ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-pg-")))
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        cluster = Cluster(folder=folder / "data", bin_dir=embedded_bin_dir())
+        stack.callback(cluster.stop)
+        yield cluster.start()
 
 
 @contextmanager
 def served(application: str, env: Mapping[str, str], *, folder: Path = ROOT, apart: bool = False) -> Iterator[str]:
     """The address of `uvicorn APPLICATION`, one worker, set as in the Dockerfile; `apart`: with `NEEDS` instead."""
+    with serving(application, env, folder=folder, apart=apart) as server:
+        yield server.address
+
+
+@contextmanager
+def serving(application: str, env: Mapping[str, str], *, folder: Path = ROOT, apart: bool = False) -> Iterator[Server]:
+    """As `served`, for those who want to look at the process."""
     port = free_port()
     begin = [*_apart(), "uvicorn"] if apart else [str(BIN / "uvicorn")]
     command = [*begin, application, "--port", str(port), "--no-access-log", "--no-server-header", "--log-level=warning"]
     process = subprocess.Popen(command, cwd=folder, env=_environment(env, apart=apart), stdout=subprocess.DEVNULL)
     try:
         _wait_for(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
+        yield Server(f"http://127.0.0.1:{port}", _last_child(process.pid))
     finally:
         process.terminate()
         process.wait(30)
@@ -117,6 +133,13 @@ def _environment(more: Mapping[str, str], *, apart: bool) -> dict[str, str]:
     # uv needs to know this machine's proxy, index and certificates; the service shall see nothing but what is measured.
     few = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     return ({"UV_SYSTEM_CERTS": "true", **os.environ} if apart else few) | dict(more)
+
+
+def _last_child(pid: int) -> int:
+    """The process that serves: `uv run` stays in front of what it runs."""
+    of_threads = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    children = [child for found in of_threads for child in found]
+    return _last_child(int(children[0])) if children else pid
 
 
 def _found(pattern: str, text: str) -> str:
