@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+import psycopg2
 import pytest
 from conftest import execute
+
+from tidegate.worker.sessions import WorkingSession
 
 if TYPE_CHECKING:
     from projects import Project
@@ -98,3 +102,25 @@ def test_a_session_of_every_driver_has_the_timeout_and_the_fence(project: Projec
     result = project.tidegate("upgrade")
     assert result.code == 0, result.err
     assert project.query("SELECT timeout, fences FROM found") == [("100ms", 1)]
+
+
+def test_settings_are_changed_for_one_statement_and_given_back(project: Project) -> None:
+    with contextlib.closing(psycopg2.connect(project.url)) as connection:
+        session = WorkingSession(connection, connection.info.backend_pid)
+        show = "SELECT concat(current_setting('lock_timeout'), ' ', current_setting('statement_timeout'))"
+        session.execute("SET lock_timeout = '100ms'; SET statement_timeout = '7s'")
+        session.apply({"lock_timeout": "0", "statement_timeout": "0"})
+        assert session.execute(show) == "0 0"
+        session.restore()
+        assert session.execute(show) == "100ms 7s"
+
+
+def test_a_session_knows_what_the_driver_says_of_its_transaction(project: Project) -> None:
+    with contextlib.closing(psycopg2.connect(project.url)) as connection:
+        session = WorkingSession(connection, connection.info.backend_pid)
+        assert (session.is_idle, session.is_in_autocommit) == (True, False)
+        session.execute("SELECT 1")
+        assert session.is_idle is False
+        connection.rollback()
+        connection.autocommit = True
+        assert (session.is_idle, session.is_in_autocommit) == (True, True)
