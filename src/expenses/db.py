@@ -84,7 +84,6 @@ async def transaction(session: Session) -> AsyncIterator[None]:
         async with session.begin_nested():
             yield
         return
-    await isolation.forget_former_user(_pooled(session))  # before: a rollback would bring it back
     if session.in_transaction():
         await session.rollback()  # ends SQLAlchemy's own bookkeeping of autocommit reads; sends nothing to the server
     _ = await session.execution_options(

@@ -45,6 +45,7 @@ def give_up_rights(engine: AsyncEngine) -> None:
         entry.info[_STALE] = True
 
     def about_to_ask(connection: Connection, *_: object) -> None:
+        # SQLAlchemy's adapter says BEGIN after this, so what is cleared here does not come back with a rollback.
         if connection.info.pop(_STALE, False):
             connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(_CLEAR))  # type: ignore[union-attr]  # there is one
 
