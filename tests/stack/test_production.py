@@ -60,6 +60,9 @@ def test_a_schema_that_is_behind_answers_503_with_its_state_on_every_path_and_op
     assert get("https://localhost/livez").status == 200
     assert get("https://localhost/readyz").status == 503
     assert get("https://localhost/metrics").status == 404  # nginx's own: the api would answer while the gate is closed
+    running.compose('run --rm api sh -c "alembic upgrade +1"')
+    until(lambda: get(HEALTH).json["schema"]["state"], lambda state: state == "behind", within=4)
+    assert get("https://localhost/api/v1/me").status == 503, "a part of the way is not enough"
     running.compose('run --rm api sh -c "alembic upgrade head"')
     # Each of the two replicas opens by itself; nginx asks them in turn, so six answers are three of each.
     sign_in = "https://localhost/sign-in"
