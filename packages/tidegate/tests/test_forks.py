@@ -6,10 +6,13 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
 from projects import BIN, until
 
 if TYPE_CHECKING:
     from projects import Project
+
+pytestmark = pytest.mark.deep
 
 OWN_CONNECTION = (
     "import multiprocessing\n"
