@@ -1,4 +1,4 @@
-"""The figures in tidegate's README are those that were measured."""
+"""The figures in tidegate's README and in the list of claims are those that were measured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CLAIMS = (ROOT / "benchmarks" / "README.md").read_text()
 README = (ROOT / "packages" / "tidegate" / "README.md").read_text()
 
 
@@ -33,3 +34,11 @@ def test_the_cost_of_nothing_to_do_is_that_of_the_benchmark() -> None:
     measured = figures("nothing_to_do")
     ours, theirs = measured["tidegate run -- true (s)"], measured["alembic upgrade head (s)"]
     assert f"it costs {ours:.2f} s, `alembic upgrade head` {theirs:.2f} s" in README
+
+
+def test_what_a_million_expenses_cost_is_that_of_the_benchmark() -> None:
+    measured = figures("million")
+    ratios = {name: measured[f"{name}: 1,000,000 / 1,000"] for name in ("dense: month report", "dense: month page")}
+    assert "report {:.2f}, page {:.2f}]".format(*ratios.values()) in CLAIMS
+    memory = figures("memory")["RSS after 200 requests: ours / template"]
+    assert f"[missed: {memory:.2f}](results/memory.json)" in CLAIMS
