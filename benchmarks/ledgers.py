@@ -1,8 +1,8 @@
 """Workspaces with any number of believable expenses, made in SQL: all checks and triggers of the tables are passed.
 
-Each has lines, shares, tags, several currencies, conversions, a trash, settlements and the record of changes; people
-spend more on few merchants and categories than on the others. What is random comes from the row's number, so that two
-fillings are the same but for the ids. A million takes one to two minutes of a processor of its own.
+Each has lines, shares, tags, several currencies, conversions, a trash and a record of changes, whose hashes are no
+chain: it is for lists, not for `expenses verify`. People spend more on few merchants and categories than on the others.
+What is random comes from the row's number, so that two fillings are the same but for the ids.
 """
 
 from __future__ import annotations
