@@ -197,6 +197,8 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: str
+    fields: tuple[tuple[str, str], ...] = ()
+    """All headers as they came, those too that came more than once."""
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - JSON is of any type
@@ -211,8 +213,8 @@ def get(url: str, *options: str, timeout: float = 10) -> Answer:
         return Answer(0, {}, done.stderr)
     head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
     status, *lines = head.split("\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Answer(int(status.split()[1]), headers, body)
+    fields = tuple((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+    return Answer(int(status.split()[1]), dict(fields), body, fields)
 
 
 def until(what: Callable[[], T], holds: Callable[[T], bool], *, within: float) -> tuple[T, float]:

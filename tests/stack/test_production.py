@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from tests.observatory import complaints
 from tests.stack.compose import PASSWORD, get, until, write_settings
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.stack
 
 HEALTH = "https://localhost/health"
+HTML = ("-H", "Accept: text/html")
+HEAD_ONLY = ("-o", "/dev/null", "-D", "-")
+"""The body is no text, and of no interest."""
+HSTS = ("strict-transport-security", "max-age=63072000")
+"""What is said with a certificate of the operator's, and not with this one of our own: `test_refusals` has that."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,8 @@ def test_a_schema_that_is_behind_answers_503_with_its_state_on_every_path_and_op
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["retry-after"]
         assert answer.json["schema"]["state"] == "empty"
+        page = get(f"https://localhost/{path}", *HTML)
+        assert [complaints([*each.fields, HSTS], each.body) for each in (answer, page)] == [[], []], path
     assert get("https://localhost/livez").status == 200
     assert get("https://localhost/readyz").status == 503
     assert get("https://localhost/metrics").status == 404  # nginx's own: the api would answer while the gate is closed
@@ -135,6 +144,7 @@ def test_sign_in_is_limited_for_each_address_and_nothing_else_is(running: Stack)
     assert "429" in statuses
     limited = until(lambda: get(url, "-X", "POST"), lambda answer: answer.status == 429, within=10)[0]
     assert limited.json["code"] == "too_many_requests"
+    assert complaints([*limited.fields, HSTS]) == []
     assert limited.headers["retry-after"]
     assert {get(HEALTH).status for _ in range(40)} == {200}
 
@@ -143,6 +153,62 @@ def test_a_request_that_is_too_large_is_refused_as_a_problem_document(running: S
     answer = running.sh(f"head -c 3000000 /dev/zero | curl -sk --data-binary @- -w ' %{{http_code}}' {HEALTH}").stdout
     assert answer.endswith(" 413")
     assert '"code":"too_large"' in answer
+    most = 2 * 1024 * 1024  # of nginx and of the api alike: what the one lets through, the other reads
+    for size, status in ((most, 401), (most + 1, 413)):
+        post = f"head -c {size} /dev/zero | curl -sk --data-binary @- -w ' %{{http_code}}'"
+        said = running.sh(f"{post} https://localhost/api/v1/workspaces").stdout
+        assert said.endswith(f" {status}"), said
+
+
+def test_every_kind_of_answer_is_an_a_plus_of_mozillas_observatory(running: Stack) -> None:
+    page = get("https://localhost/sign-in", *HTML)
+    assert "__Host-" in page.headers["set-cookie"]
+    large, static = running.folder / "large", re.findall(r'"(/static/[^"]+)"', page.body)
+    large.write_bytes(b" " * 3_000_000)
+    asked = {
+        "page": (200, page),
+        "page of an error": (404, get("https://localhost/nowhere", *HTML)),
+        "redirect": (303, get("https://localhost/", *HTML)),
+        "error of the API": (401, get("https://localhost/api/v1/me")),
+        "list of the API": (401, get("https://localhost/api/v1/workspaces/x/expenses")),
+        "description": (200, get("https://localhost/api/openapi.json")),
+        "health": (200, get(HEALTH)),
+        "nginx: too large": (413, get(HEALTH, "--data-binary", f"@{large}")),
+        "nginx: hidden": (404, get("https://localhost/metrics")),
+        "nginx: address too long": (414, get(f"{HEALTH}?{'x' * 40_000}", "--http1.1")),
+        "nginx: no host": (400, get(HEALTH, "--http1.1", "-H", "Host: a b")),
+        **{name: (200, get(f"https://localhost{name}", *HEAD_ONLY)) for name in static},
+    }
+    assert len(static) >= 5
+    assert {name: answer.status for name, (status, answer) in asked.items() if answer.status != status} == {}
+    found = {name: complaints([*answer.fields, HSTS], answer.body) for name, (_, answer) in asked.items()}
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_lists_and_files_travel_compressed_and_what_holds_a_token_does_not(running: Stack) -> None:
+    user = "expenses create-user gzip@example.org --password-stdin"
+    running.sh(f"printf %s 'a long enough password' | docker exec -i {running.container('api')} {user}")
+    form = ("-d", "username=gzip@example.org", "-d", "password=a long enough password")
+    token = get("https://localhost/api/v1/auth/token", *form).json["access_token"]
+    mine = ("-H", f"Authorization: Bearer {token}", "-H", "Accept-Encoding: gzip")
+    me = get("https://localhost/api/v1/me", *mine[:2]).json
+    home = f"https://localhost/api/v1/workspaces/{me['workspaces'][0]['id']}"
+    body = '{"spent_on": "2026-11-01", "amount": {"value": "1", "currency": "EUR"}, "merchant": "x", "note": "%s"}'
+    json_body = ("-H", "Content-Type: application/json", "-d", body % ("y" * 2000))
+    made = get(f"{home}/expenses", *mine[:2], *json_body)
+    packed = get(f"{home}/expenses", *mine, *HEAD_ONLY)
+    assert (packed.status, packed.headers["content-encoding"]) == (200, "gzip")
+    assert "accept-encoding" in packed.headers["vary"].lower()
+    one = get(f"{home}/expenses/{made.json['id']}", *mine)
+    assert "content-encoding" not in one.headers, "or its `ETag` would be weak, and If-Match needs a strong one"
+    assert one.headers["etag"] == made.headers["etag"]
+    page = get("https://localhost/sign-in", *HTML, *mine[2:])
+    assert "csrf_token" in page.body
+    assert "content-encoding" not in page.headers
+    style = re.search(r'"(/static/app[^"]+css[^"]*)"', page.body)
+    assert style
+    file = get(f"https://localhost{style[1]}", *mine[2:], *HEAD_ONLY)
+    assert file.headers["content-encoding"] == "gzip"
 
 
 def test_no_query_string_is_logged(running: Stack) -> None:

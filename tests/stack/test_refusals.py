@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.stack.compose import until
+from tests.observatory import complaints
+from tests.stack.compose import get, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,3 +92,7 @@ def test_the_operators_own_certificate_is_served_with_hsts(production: Callable[
     assert head.startswith("HTTP/2 503"), "there is no api"
     assert '"code":"unavailable"' in head
     assert "query-secret" not in stack.log("nginx"), "not in the log of errors either"
+    for path, status in (("sign-in", 503), ("metrics", 404), (f"?{'x' * 40_000}", 414)):
+        for accept in ("application/json", "text/html"):
+            answer = get(f"https://localhost/{path}", "--http1.1", "-H", f"Accept: {accept}")
+            assert (answer.status, complaints(answer.fields, answer.body)) == (status, []), path[:20]
