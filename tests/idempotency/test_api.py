@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from tests.workspaces.routes import API, PAYMENT
 
 from expenses.idempotency import queries
 from expenses.idempotency.model import KEPT_FOR, LONGEST_WAIT
@@ -186,14 +187,41 @@ async def test_a_key_that_is_none_is_malformed(client: httpx.AsyncClient, anna: 
     assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
 
 
-async def test_every_route_that_takes_a_key_remembers_its_answer(client: httpx.AsyncClient, anna: Person) -> None:
-    headers = anna.headers | {"Idempotency-Key": KEY}
-    body = {"name": "Office", "kind": "company"}
-    first = await client.post("/api/v1/workspaces", json=body, headers=headers)
-    second = await client.post("/api/v1/workspaces", json=body, headers=headers)
-    assert (first.status_code, first.content) == (201, second.content)
-    mine = await client.get("/api/v1/workspaces", headers=anna.headers)
-    assert sorted(each["name"] for each in mine.json()["items"]) == ["Home", "Office"]
+MADE: dict[str, tuple[dict[str, object], str]] = {
+    "/api/v1/workspaces": ({"name": "Office", "kind": "company"}, "workspace"),
+    f"{API}/expenses": (BODY, "expense"),
+    f"{API}/categories": ({"name": "Pets"}, "category"),
+    f"{API}/payment-accounts": ({"name": "Card"}, "payment_account"),
+    f"{API}/settlements": (dict(PAYMENT), "settlement"),
+}
+"""What each route that takes a key makes, and the table that it goes into."""
+
+
+async def test_every_route_that_takes_a_key_makes_it_once_and_refuses_another_body(
+    app: FastAPI, client: httpx.AsyncClient, anna: Person, people: People, session: Session
+) -> None:
+    taking = {
+        path
+        for path, methods in app.openapi()["paths"].items()
+        if any(each["name"] == "Idempotency-Key" for each in methods.get("post", {}).get("parameters", []))
+    }
+    assert taking == set(MADE)
+    ben = await people.sign_up()
+    await people.join(ben, anna.workspace, "member")
+    await client.get(f"{anna.url}/categories", headers=anna.headers)  # the first look makes the first set
+    for number, (path, (body, table)) in enumerate(MADE.items()):
+        if table == "settlement":
+            body |= {"from_user_id": str(ben.user.id), "to_user_id": str(anna.user.id)}
+        url, before = path.format(workspace_id=anna.workspace.id), await number_of(session, table)
+        headers = anna.headers | {"Idempotency-Key": f"key-{number}"}
+        answers = await asyncio.gather(*(client.post(url, json=body, headers=headers) for _ in range(3)))
+        assert {answer.status_code for answer in answers} == {201}, (path, answers[0].text)
+        assert len({answer.content for answer in answers}) == 1, path
+        assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 2, path
+        other = body | ({"name": "Other"} if "name" in body else {"note": "other"})
+        changed = await client.post(url, json=other, headers=headers)
+        assert (changed.status_code, changed.json()["code"]) == (409, "idempotency_conflict"), path
+        assert await number_of(session, table) == before + 1, path
 
 
 async def test_a_request_without_the_header_asks_the_database_nothing_more(
