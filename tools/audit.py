@@ -9,7 +9,7 @@ Four questions, about every package in `uv.lock`:
 
 The first two read only what is here, the third asks the package index, the fourth osv.dev. A question that could not be
 asked is a failure, never a pass. Whether the fourth is really answered is seen by a version that is known to have holes
-and is asked about along with the others. Why not pip-audit: docs/decisions/0028-what-an-audit-asks.md.
+and is asked about along with the others. Why not pip-audit: docs/decisions/0029-what-an-audit-asks.md.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ async def test_a_key_that_is_none_is_malformed(client: httpx.AsyncClient, anna: 
 
 MADE: dict[str, tuple[dict[str, object], str]] = {
     "/api/v1/workspaces": ({"name": "Office", "kind": "company"}, "workspace"),
-    f"{API}/expenses": (BODY, "expense"),
+    f"{API}/expenses": ({**BODY}, "expense"),
     f"{API}/categories": ({"name": "Pets"}, "category"),
     f"{API}/payment-accounts": ({"name": "Card"}, "payment_account"),
     f"{API}/settlements": (dict(PAYMENT), "settlement"),
