@@ -22,7 +22,9 @@ PAGES = "/w/{workspace_id:uuid}"
 
 FORM = {"spent_on": "2026-11-22", "amount": "1", "merchant": "x", "currency": "EUR"}
 
-NOBODY, SOMEBODY = (f"00000000-0000-0000-0000-00000000000{digit}" for digit in "12")
+GIVER, TAKER = "the owner's id", "the admin's id"
+"""What stands in a body for ids that only the stage knows."""
+
 PAYMENT: dict[str, Any] = {"amount": {"value": "1", "currency": "EUR"}, "paid_on": "2026-11-22"}
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -33,7 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {API}/categories": {"name": "Fresh"},
     f"PATCH {API}/categories/{{category_id}}": {"color": "#000000"},
     f"POST {API}/payment-accounts": {"name": "Card"},
-    f"POST {API}/settlements": {"from_user_id": NOBODY, "to_user_id": SOMEBODY, **PAYMENT},
+    f"POST {API}/settlements": {"from_user_id": GIVER, "to_user_id": TAKER, **PAYMENT},
     f"PATCH {API}/payment-accounts/{{account_id}}": {"kind": "bank"},
     f"PATCH {API}": {"name": "x"},
     f"PATCH {API}/members/{{user_id}}": {"role": "viewer"},
@@ -42,7 +44,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {PAGES}/settings": {"name": "x", "kind": "company", "base_currency": "EUR", "time_zone": "UTC"},
     f"PUT {API}/rates/{{base}}/{{quote}}/{{on}}": {"rate": "1.1"},
     f"POST {PAGES}/expenses": FORM,
-    f"POST {PAGES}/settlements": {"from_user_id": NOBODY, "to_user_id": SOMEBODY, "amount": "1", "currency": "EUR"},
+    f"POST {PAGES}/settlements": {"from_user_id": GIVER, "to_user_id": TAKER, "amount": "1", "currency": "EUR"},
     f"POST {PAGES}/expenses/{{expense_id:uuid}}": FORM,
     f"POST {PAGES}/categories": {"name": "Other", "parent_id": "", "color": "#000000"},
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from tests.browsing import PAGE
-from tests.workspaces.routes import BODIES
+from tests.workspaces.routes import BODIES, GIVER, TAKER
 
 from expenses.accounts import queries
 from expenses.accounts.model import NewSession, NewToken
@@ -58,7 +58,11 @@ class Stage:
         self, route: Route, who: str, address: str, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         """What somebody of the cast is answered at an address of this route."""
-        body = BODIES.get(route.name, {})
+        ids = {GIVER: str(self.cast["owner"].user.id), TAKER: str(self.cast["admin"].user.id)}
+        body = {
+            name: ids.get(value, value) if isinstance(value, str) else value
+            for name, value in BODIES.get(route.name, {}).items()
+        }
         if route.is_page:
             window = await self.window(who)
             cookie = {"Cookie": f"__Host-expenses_session={window.token}"}
