@@ -111,7 +111,7 @@ def load(what: Load, *, seconds: float) -> Outcome:
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     return Outcome(
         per_s=float(_found(r"Requests/sec:\s+([\d.]+)", said)),
-        p99_ms=_milliseconds(_found(r"99%\s+(\S+)", said)),
+        p99_ms=_milliseconds(_found(r"(?m)^\s+99%\s+(\S+)$", said)),
         refused=int(refused[1]) if refused else 0,
     )
 

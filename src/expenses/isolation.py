@@ -67,11 +67,19 @@ def note_overwritten(connection: PoolProxiedConnection) -> None:
     connection.info.pop(_STALE, None)
 
 
-def acting_as(person_id: ColumnElement[UUID]) -> tuple[ColumnElement[str], ...]:
-    """Columns for the query that finds out who asks: from now on the connection works for them, in no workspace."""
+def acting_as(
+    person_id: ColumnElement[UUID], *, within: ColumnElement[UUID] | None = None
+) -> tuple[ColumnElement[str], ...]:
+    """Columns for the query that finds out who asks: from now on the connection works for them.
+
+    `within`: the workspace in which it does so, that they belong to. In none, if this is null or not given.
+    """
+    nowhere = literal_column("''", Text)
     return (
         _set_config("expenses.person", cast(person_id, Text)).label("acting_as"),
-        _set_config("expenses.workspace", literal_column("''", Text)).label("outside"),
+        _set_config(
+            "expenses.workspace", nowhere if within is None else func.coalesce(cast(within, Text), nowhere)
+        ).label("entered"),
     )
 
 

@@ -10,6 +10,7 @@ import hmac
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import OAuth2PasswordBearer
@@ -54,7 +55,11 @@ BearerToken = Annotated[str | None, Depends(_bearer)]
 
 async def _optional_caller(request: Request, session: SessionDep, now: Now) -> Actor | None:
     cookie = session_cookie(request)
-    actor = await service.actor_of_session(session, token=cookie, now=now) if cookie else None
+    actor = (
+        await service.actor_of_session(session, token=cookie, workspace_id=_workspace_id(request), now=now)
+        if cookie
+        else None
+    )
     if actor is not None:
         request.state.person_id = actor.user_id  # `limits` counts by it
     return actor
@@ -62,7 +67,7 @@ async def _optional_caller(request: Request, session: SessionDep, now: Now) -> A
 
 async def _signed_in(request: Request, session: SessionDep, now: Now, token: BearerToken) -> Actor:
     if token is not None:
-        actor = await service.actor_of_token(session, token=token, now=now)
+        actor = await service.actor_of_token(session, token=token, workspace_id=_workspace_id(request), now=now)
     elif session_cookie(request):
         actor = await _optional_caller(request, session, now)
     else:
@@ -178,6 +183,14 @@ def clear_session_cookie(request: Request, response: Response) -> None:
     response.delete_cookie(
         _cookie_name(settings), path="/", secure=settings.secure_cookies, httponly=True, samesite="lax"
     )
+
+
+def _workspace_id(request: Request) -> UUID | None:
+    """The workspace that the path names, if it does."""
+    try:
+        return UUID(request.path_params["workspace_id"])
+    except (KeyError, ValueError):  # what is no id is refused when parameters are looked at
+        return None
 
 
 def _host(origin: str) -> str | None:

@@ -174,6 +174,20 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database said, with who asks, of the workspace that the request names. `workspaces` make of it."""
+
+    workspace_id: UUID
+    role: str | None
+    """`None`: they do not belong to it, or there is none; the rest is empty then."""
+    name: str = ""
+    kind: str = ""
+    base_currency: str = ""
+    time_zone: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who makes a request, and by which right."""
 
@@ -188,6 +202,8 @@ class Actor:
     """Which token or session it is."""
     expires_at: datetime | None = None
     """When that token or session ends."""
+    standing: Standing | None = field(default=None, repr=False, compare=False)
+    """`None`: the request names no workspace, or it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

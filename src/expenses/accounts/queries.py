@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import Uuid, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, User
+from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, Standing, User
 from expenses.accounts.tables import (
     account_credentials,
     api_token,
     session_holder,
     sign_in_step,
+    standing,
     token_holder,
     user_account,
     web_session,
@@ -25,39 +26,35 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row, Table
 
     from expenses.accounts.model import NewSession, NewToken
     from expenses.db import Session
 
 _UNIQUE_VIOLATION = "23505"
 
-_HOLDER_OF_TOKEN = HotQuery(
-    select(
-        token_holder.c.id,
-        token_holder.c.email,
-        token_holder.c.display_name,
-        token_holder.c.token_id,
-        token_holder.c.scopes,
-        token_holder.c.expires_at,
-        token_holder.c.last_used_at,
-        *acting_as(token_holder.c.id),
-    ).where(token_holder.c.token_hash == bindparam("token_hash"), token_holder.c.expires_at > bindparam("now")),
-    identifies=True,
-)
-_HOLDER_OF_SESSION = HotQuery(
-    select(
-        session_holder.c.id,
-        session_holder.c.email,
-        session_holder.c.display_name,
-        session_holder.c.session_id,
-        session_holder.c.csrf_token,
-        session_holder.c.expires_at,
-        session_holder.c.last_seen_at,
-        *acting_as(session_holder.c.id),
-    ).where(session_holder.c.token_hash == bindparam("token_hash"), session_holder.c.expires_at > bindparam("now")),
-    identifies=True,
-)
+
+def _holder_of(table: Table, *more: str) -> HotQuery:
+    """Who has such a secret and, if a workspace is named, how they belong to it. The session works for them there."""
+    its = table.c
+    columns = [its[name] for name in ("id", "email", "display_name", "expires_at", *more)]
+    here = and_(standing.c.user_id == its.id, standing.c.workspace_id == bindparam("workspace_id", type_=Uuid))
+    statement = select(
+        *columns,
+        standing.c.role,
+        standing.c.name,
+        standing.c.kind,
+        standing.c.base_currency,
+        standing.c.time_zone,
+        standing.c.created_at,
+        *acting_as(its.id, within=standing.c.workspace_id),
+    ).outerjoin_from(table, standing, here)
+    found = statement.where(its.token_hash == bindparam("token_hash"), its.expires_at > bindparam("now"))
+    return HotQuery(found, identifies=True)
+
+
+_HOLDER_OF_TOKEN = _holder_of(token_holder, "token_id", "scopes", "last_used_at")
+_HOLDER_OF_SESSION = _holder_of(session_holder, "session_id", "csrf_token", "last_seen_at")
 
 
 async def insert_user(session: Session, *, candidate: Candidate) -> bool:
@@ -148,10 +145,10 @@ async def insert_token(
 
 
 async def holder_of_token(
-    session: Session, *, token_hash: bytes, now: datetime
+    session: Session, *, token_hash: bytes, workspace_id: UUID | None = None, now: datetime
 ) -> tuple[Actor, datetime | None] | None:
     """Whose valid token this is, and when it was last seen to be used."""
-    row = await _HOLDER_OF_TOKEN.first(session, token_hash=token_hash, now=now)
+    row = await _HOLDER_OF_TOKEN.first(session, token_hash=token_hash, workspace_id=workspace_id, now=now)
     if row is None:
         return None
     actor = Actor(
@@ -162,6 +159,7 @@ async def holder_of_token(
         via="token",
         credential_id=row.token_id,
         expires_at=row.expires_at,
+        standing=_standing(workspace_id, row),
     )
     return actor, row.last_used_at
 
@@ -198,10 +196,10 @@ async def insert_session(
 
 
 async def holder_of_session(
-    session: Session, *, token_hash: bytes, now: datetime
+    session: Session, *, token_hash: bytes, workspace_id: UUID | None = None, now: datetime
 ) -> tuple[Actor, datetime | None] | None:
     """Whose valid page session this is, and when it was last seen. It may do all that its person may."""
-    row = await _HOLDER_OF_SESSION.first(session, token_hash=token_hash, now=now)
+    row = await _HOLDER_OF_SESSION.first(session, token_hash=token_hash, workspace_id=workspace_id, now=now)
     if row is None:
         return None
     actor = Actor(
@@ -213,6 +211,7 @@ async def holder_of_session(
         csrf_token=row.csrf_token,
         credential_id=row.session_id,
         expires_at=row.expires_at,
+        standing=_standing(workspace_id, row),
     )
     return actor, row.last_seen_at
 
@@ -237,3 +236,13 @@ async def forget_expired(session: Session, *, user_id: UUID, now: datetime) -> N
         await session.execute(delete(table).where(table.c.user_id == user_id, has_ended))
     its = sign_in_step.c
     await session.execute(delete(sign_in_step).where(its.user_id == user_id, its.expires_at <= now))
+
+
+def _standing(workspace_id: UUID | None, row: Row[Any]) -> Standing | None:
+    if workspace_id is None:
+        return None
+    if row.role is None:
+        return Standing(workspace_id, None)
+    return Standing(
+        workspace_id, row.role, row.name, row.kind, row.base_currency, row.time_zone, created_at=row.created_at
+    )

@@ -176,9 +176,14 @@ async def issue_token(
     return new
 
 
-async def actor_of_token(session: Session, *, token: str, now: datetime) -> Actor | None:
-    """Who holds this API token; nobody when it is unknown, expired or revoked, or its account disabled."""
-    found = await queries.holder_of_token(session, token_hash=token_hash(token), now=now)
+async def actor_of_token(
+    session: Session, *, token: str, workspace_id: UUID | None = None, now: datetime
+) -> Actor | None:
+    """Who holds this API token; nobody when it is unknown, expired or revoked, or its account disabled.
+
+    And, in the same query, how they belong to this workspace.
+    """
+    found = await queries.holder_of_token(session, token_hash=token_hash(token), workspace_id=workspace_id, now=now)
     if found is None:
         return None
     actor, last_used_at = found
@@ -189,9 +194,11 @@ async def actor_of_token(session: Session, *, token: str, now: datetime) -> Acto
     return actor
 
 
-async def actor_of_session(session: Session, *, token: str, now: datetime) -> Actor | None:
-    """Whose page session this is; nobody's when it is unknown, expired or revoked, or its account disabled."""
-    found = await queries.holder_of_session(session, token_hash=token_hash(token), now=now)
+async def actor_of_session(
+    session: Session, *, token: str, workspace_id: UUID | None = None, now: datetime
+) -> Actor | None:
+    """Whose page session this is, as `actor_of_token`."""
+    found = await queries.holder_of_session(session, token_hash=token_hash(token), workspace_id=workspace_id, now=now)
     if found is None:
         return None
     actor, last_seen_at = found

@@ -136,6 +136,20 @@ session_holder = Table(
 )
 """Likewise of a page session."""
 
+standing = Table(
+    "standing",
+    _views,
+    Column("user_id", Uuid),
+    Column("role", Text),
+    Column("workspace_id", Uuid),
+    Column("name", Text),
+    Column("kind", Text),
+    Column("base_currency", Text),
+    Column("time_zone", Text),
+    Column("created_at", DateTime(timezone=True)),
+)
+"""How people belong to workspaces. Those stand above; it is read here, since every request asks who and where."""
+
 step_holder = Table(
     "step_holder",
     _views,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, column, exists, select, table, update
 from sqlalchemy.dialects.postgresql import insert
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from expenses.accounts.model import Standing
     from expenses.db import Session
-    from expenses.workspaces.model import Role
+    from expenses.workspaces.model import Kind, Role
 
 _MEMBERSHIPS = select(workspace, membership.c.role).join_from(membership, workspace)
 
@@ -59,6 +60,16 @@ async def membership_in(session: Session, *, user_id: UUID, workspace_id: UUID) 
     """
     row = await _MEMBERSHIP.first(session, user_id=user_id, workspace_id=workspace_id)
     return None if row is None else _membership(row, user_id)
+
+
+def membership_told(told: Standing, *, user_id: UUID) -> Membership | None:
+    """As `membership_in`, from what was asked with the caller; the session works in the workspace already."""
+    if told.role is None or told.created_at is None:
+        return None
+    place = Workspace(
+        told.workspace_id, told.name, cast("Kind", told.kind), told.base_currency, told.time_zone, told.created_at
+    )
+    return Membership(workspace=place, user_id=user_id, role=cast("Role", told.role))
 
 
 async def memberships_of(session: Session, *, user_id: UUID) -> list[Membership]:

@@ -75,7 +75,11 @@ async def authorize(session: Session, *, actor: Actor, workspace_id: UUID, actio
         InsufficientScope: The actor's token is not for this.
         Forbidden: The actor's role does not allow it.
     """
-    found = await queries.membership_in(session, user_id=actor.user_id, workspace_id=workspace_id)
+    told = actor.standing
+    if told is not None and told.workspace_id == workspace_id:  # who asks was found out together with it
+        found = queries.membership_told(told, user_id=actor.user_id)
+    else:
+        found = await queries.membership_in(session, user_id=actor.user_id, workspace_id=workspace_id)
     if found is None:
         raise NotFound
     check_scope(actor, action.value.scope)
