@@ -69,7 +69,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,  # FastAPI's pages load their scripts from a CDN, which our CSP and our promise forbid
         redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # `metrics` has ours; nothing leaves this machine
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # `metrics` has ours; nothing leaves this machine
         generate_unique_id_function=operation_id,
     )
     app.state.settings = settings

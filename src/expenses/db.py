@@ -11,12 +11,13 @@ import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from asyncpg import InterfaceError, PostgresError, Record
+from asyncpg import InterfaceError, PostgresError, QueryCanceledError, Record
 from sqlalchemy import MetaData
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from expenses import isolation
+from expenses.errors import TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -125,12 +126,16 @@ class HotQuery:
             given = self._fixed | values
             arguments = [given[name] for name in self._names]
             # What the driver has to complain about SQLAlchemy shall find as well: it knows what becomes of the pool.
+            # But for what took too long: that is not tried again.
             with contextlib.suppress(PostgresError, InterfaceError, OSError):
                 connection = _pooled(session)
                 driver: Any = connection.driver_connection
                 if not self._identifies:
                     await isolation.forget_former_user(connection)
-                found: list[Any] = await driver.fetch(self._sql, *arguments, record_class=_Row)
+                try:
+                    found: list[Any] = await driver.fetch(self._sql, *arguments, record_class=_Row)
+                except QueryCanceledError as exc:
+                    raise TimedOut(retry_after_s=10) from exc
                 if self._identifies and found:
                     isolation.note_overwritten(connection)
                 return found

@@ -53,8 +53,11 @@ _OF_FRAMEWORK: dict[int, type[ServiceError]] = {
 
 
 async def _session(request: Request) -> AsyncIterator[Session]:
-    async with request.app.state.engine.connect() as connection:
+    connection: Session = await request.app.state.engine.connect()
+    try:
         yield connection
+    finally:
+        await connection.close()  # not `async with`: that closes in a task of its own, which costs another 15 µs
 
 
 async def _now(request: Request) -> datetime:  # a plain function would be given a thread by FastAPI

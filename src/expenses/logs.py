@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from structlog.typing import ExcInfo
 
 HEADER = "X-Request-ID"
+_HEADER = HEADER.lower().encode()
 
 _SOUND_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
 """What we take over as a request's id; anything else could forge lines of the log."""
@@ -97,7 +97,8 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                others = [each for each in message["headers"] if each[0] != _HEADER]
+                message["headers"] = [*others, (_HEADER, request_id.encode())]
             await send(message)
 
         began = time.perf_counter()
@@ -115,5 +116,5 @@ class RequestLog:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get(HEADER, "")
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER), "")
     return given if _SOUND_ID.fullmatch(given) else uuid4().hex

@@ -188,7 +188,7 @@ def clear_session_cookie(request: Request, response: Response) -> None:
 def _workspace_id(request: Request) -> UUID | None:
     """The workspace that the path names, if it does."""
     try:
-        return UUID(request.path_params["workspace_id"])
+        return UUID(str(request.path_params["workspace_id"]))  # the API has it as text, the pages as an id
     except (KeyError, ValueError):  # what is no id is refused when parameters are looked at
         return None
 
