@@ -77,10 +77,12 @@ def served(application: str, env: Mapping[str, str], *, folder: Path = ROOT, apa
 
 
 @contextmanager
-def serving(application: str, env: Mapping[str, str], *, folder: Path = ROOT, apart: bool = False) -> Iterator[Server]:
-    """As `served`, for those who want to look at the process."""
+def serving(
+    application: str, env: Mapping[str, str], *, folder: Path = ROOT, apart: bool = False, programs: Path = BIN
+) -> Iterator[Server]:
+    """As `served`, for those who want to look at the process; `programs`: where the uvicorn is that is not apart."""
     port = free_port()
-    begin = [*_apart(), "uvicorn"] if apart else [str(BIN / "uvicorn")]
+    begin = [*_apart(), "uvicorn"] if apart else [str(programs / "uvicorn")]
     command = [*begin, application, "--port", str(port), "--no-access-log", "--no-server-header", "--log-level=warning"]
     process = subprocess.Popen(command, cwd=folder, env=_environment(env, apart=apart), stdout=subprocess.DEVNULL)
     try:
@@ -116,10 +118,14 @@ def load(what: Load, *, seconds: float) -> Outcome:
     )
 
 
+def find_uv() -> str:
+    """The uv that `make` uses."""
+    return shutil.which("uv") or str(ROOT / ".uv" / "uv")
+
+
 def _apart() -> list[str]:
-    uv = shutil.which("uv") or str(ROOT / ".uv" / "uv")
     return [
-        uv,
+        find_uv(),
         "run",
         "--quiet",
         "--no-project",
