@@ -20,7 +20,7 @@ from expenses import isolation
 from expenses.errors import TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sqlalchemy import Insert, PoolProxiedConnection, Select
 
@@ -120,11 +120,15 @@ class HotQuery:
         self._names = tuple(compiled.positiontup or ())
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
+    def call(self, values: Mapping[str, object]) -> tuple[str, list[object]]:
+        """The statement and its arguments as the driver takes them."""
+        given = {**self._fixed, **values}
+        return self._sql, [given[name] for name in self._names]
+
     async def rows(self, session: Session, **values: object) -> Sequence[Any]:
         """All rows, in their order. Inside of `transaction` it sees what the transaction did."""
         if not _is_in_transaction(session):
-            given = self._fixed | values
-            arguments = [given[name] for name in self._names]
+            sql, arguments = self.call(values)
             # What the driver has to complain about SQLAlchemy shall find as well: it knows what becomes of the pool.
             # But for what took too long: that is not tried again.
             with contextlib.suppress(PostgresError, InterfaceError, OSError):
@@ -133,7 +137,7 @@ class HotQuery:
                 if not self._identifies:
                     await isolation.forget_former_user(connection)
                 try:
-                    found: list[Any] = await driver.fetch(self._sql, *arguments, record_class=_Row)
+                    found: list[Any] = await driver.fetch(sql, *arguments, record_class=_Row)
                 except QueryCanceledError as exc:
                     raise TimedOut(retry_after_s=10) from exc
                 if self._identifies and found:

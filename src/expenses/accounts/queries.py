@@ -53,7 +53,7 @@ def _holder_of(table: Table, *more: str) -> HotQuery:
     return HotQuery(found, identifies=True)
 
 
-_HOLDER_OF_TOKEN = _holder_of(token_holder, "token_id", "scopes", "last_used_at")
+HOLDER_OF_TOKEN = _holder_of(token_holder, "token_id", "scopes", "last_used_at")
 _HOLDER_OF_SESSION = _holder_of(session_holder, "session_id", "csrf_token", "last_seen_at")
 
 
@@ -148,7 +148,7 @@ async def holder_of_token(
     session: Session, *, token_hash: bytes, workspace_id: UUID | None = None, now: datetime
 ) -> tuple[Actor, datetime | None] | None:
     """Whose valid token this is, and when it was last seen to be used."""
-    row = await _HOLDER_OF_TOKEN.first(session, token_hash=token_hash, workspace_id=workspace_id, now=now)
+    row = await HOLDER_OF_TOKEN.first(session, token_hash=token_hash, workspace_id=workspace_id, now=now)
     if row is None:
         return None
     actor = Actor(

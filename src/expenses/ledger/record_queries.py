@@ -47,20 +47,23 @@ def _insert(table: Table, prefix: str) -> Insert:
     )
 
 
-_ADD = HotQuery(
+ADD = HotQuery(
     _insert(audit_event, _EVENT).add_cte(_insert(expense, _EXPENSE).cte("added")).returning(audit_event.c.id)
 )
+"""Adds an expense and the event that it was created, both or none."""
 
 
 async def insert_recorded(session: Session, *, workspace_id: UUID, new: Expense, event: AuditEvent) -> None:
     """Store a new expense without lines and shares, and the event of its creation: both or, if it raises, neither."""
+    await ADD.rows(session, **values_of(workspace_id, new, event))
+
+
+def values_of(workspace_id: UUID, new: Expense, event: AuditEvent) -> dict[str, Any]:
+    """The parameters of `ADD`."""
     said = first_values(workspace_id, event)
     texts = {name: None if said[name] is None else json.dumps(said[name]) for name in ("before", "after")}
-    await _ADD.rows(
-        session,
-        **_named(_EXPENSE, {"workspace_id": workspace_id} | expense_values(new)),
-        **_named(_EVENT, said | texts),
-    )
+    whole = {"workspace_id": workspace_id} | expense_values(new)
+    return _named(_EXPENSE, whole) | _named(_EVENT, said | texts)
 
 
 def _named(prefix: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -39,13 +39,13 @@ async def shown_on_page(
         "after_id": after and after.id,
     }
     given = {name: value for name, value in said.items() if value is not None}
-    rows = await _page(frozenset(given)).rows(session, workspace_id=workspace_id, most=limit, **given)
+    rows = await page_query(frozenset(given)).rows(session, workspace_id=workspace_id, most=limit, **given)
     return [text or expense_id for text, expense_id in rows]
 
 
 async def shown_with_id(session: Session, *, workspace_id: UUID, expense_id: UUID) -> tuple[str, int] | None:
     """A living expense in JSON, and its version; nothing if there is none, or if it is not as plain as that."""
-    row = await _ONE.first(session, workspace_id=workspace_id, expense_id=expense_id)
+    row = await ONE.first(session, workspace_id=workspace_id, expense_id=expense_id)
     return None if row is None else (row[0], row[1])
 
 
@@ -73,11 +73,12 @@ _is_plain = and_(expense.c.line_count.is_(None), expense.c.split_mode.is_(None),
 _text = literal_column(_TEXT, Text)
 _living = and_(expense.c.workspace_id == bindparam("workspace_id"), expense.c.deleted_at.is_(None))
 
-_ONE = HotQuery(select(_text, expense.c.version).where(_living, expense.c.id == bindparam("expense_id"), _is_plain))
+ONE = HotQuery(select(_text, expense.c.version).where(_living, expense.c.id == bindparam("expense_id"), _is_plain))
+"""One living, plain expense: its text and its version."""
 
 
 @cache
-def _page(given: frozenset[str]) -> HotQuery:
+def page_query(given: frozenset[str]) -> HotQuery:
     """The statement with these parameters, besides workspace and limit."""
     statement = select(case((_is_plain, _text)), case((~_is_plain, expense.c.id))).where(_living)
     if "from_day" in given:
