@@ -11,6 +11,8 @@ import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.lowlevel
 import httpx
 import hypothesis
 import psycopg2
@@ -128,10 +130,19 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
         event.remove(target, name, function)
 
 
+class _Settled(httpx.ASGITransport):
+    """Answers once what the service has left to the event loop is done: asyncpg tells its loggers of a query so."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        await anyio.lowlevel.checkpoint()
+        return answer
+
+
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody nobody knows, in front of the service."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://testserver") as client:
+    async with httpx.AsyncClient(transport=_Settled(app), base_url="https://testserver") as client:
         yield client
 
 

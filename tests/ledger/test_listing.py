@@ -179,4 +179,4 @@ async def test_a_list_is_one_query_beside_those_of_the_rights(
         statements.clear()
         await page(client, anna, **params)
         assert len([each for each in statements if "FROM expense" in each]) == 1
-        assert 3 <= len(statements) <= 4, statements  # token, its use, membership, list
+        assert 2 <= len(statements) <= 3, statements  # who and where, the token's use, the list

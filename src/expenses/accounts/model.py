@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from expenses.accounts.standing import Standing
+
 Scope = Literal["read", "write", "admin"]
 """What a token may be used for. `admin` is about the account itself: making tokens, ending sessions, the second factor,
 the password, the address. It is no right in a workspace: that is the role."""
@@ -171,20 +173,6 @@ class Credentials:
     password_hash: str = field(repr=False)
     is_disabled: bool
     has_second_factor: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the database said, with who asks, of the workspace that the request names. `workspaces` make of it."""
-
-    workspace_id: UUID
-    role: str | None
-    """`None`: they do not belong to it, or there is none; the rest is empty then."""
-    name: str = ""
-    kind: str = ""
-    base_currency: str = ""
-    time_zone: str = ""
-    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

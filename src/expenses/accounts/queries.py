@@ -8,7 +8,8 @@ from sqlalchemy import Uuid, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, Standing, User
+from expenses.accounts.model import ALL_SCOPES, Actor, Candidate, Credentials, User
+from expenses.accounts.standing import Standing
 from expenses.accounts.tables import (
     account_credentials,
     api_token,

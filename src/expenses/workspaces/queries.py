@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from expenses.accounts.model import Standing
+    from expenses.accounts.standing import Standing
     from expenses.db import Session
     from expenses.workspaces.model import Kind, Role
 
