@@ -126,7 +126,11 @@ rights: $(SYNCED) ## Write the page about rights anew from the matrix
 
 .PHONY: bench
 bench: $(SYNCED) ## Measure every claim in benchmarks/ against its rival
-	@for claim in $$(grep -l '^if __name__' benchmarks/*.py); do echo "== $$claim"; $(PYTHON) "$$claim" || exit 1; done
+	@for claim in $$(grep -l '^"""Claim' benchmarks/*.py); do echo "== $$claim"; $(PYTHON) "$$claim" || exit 1; done
+
+.PHONY: profile
+profile: $(SYNCED) ## Show where the time of the API's hot routes goes: benchmarks/results/profiles.md (needs wrk)
+	@$(PYTHON) benchmarks/profiles.py
 
 .PHONY: clean
 clean: ## Remove what the verbs made, except the data that `make run` keeps in .data/
