@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,7 @@ from expenses import logs
 if TYPE_CHECKING:
     import httpx
     from fastapi import FastAPI
+    from starlette.types import Receive, Scope, Send
     from tests.people import Person
 
 pytestmark = pytest.mark.anyio
@@ -134,3 +137,26 @@ def test_the_console_form_is_for_eyes(capsys: pytest.CaptureFixture[str]) -> Non
     assert "path=/x" in out
     assert "{" not in out
     logs.configure("json")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+async def test_the_line_of_a_request_has_the_form_of_all_others(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        structlog.get_logger("expenses").info("request", method="GET", path="/x", status=204, ms=0.0)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    async def nothing(*_: object) -> Any:  # noqa: ANN401 - receives and sends
+        return {}
+
+    logs.configure(form)
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+    await logs.RequestLog(app, as_json=form == "json")(scope, nothing, nothing)
+    logs.configure("json")
+    line, ours = capsys.readouterr().out.splitlines()
+    if form == "json":
+        told, other = json.loads(ours), json.loads(line)
+        assert told.keys() == other.keys()
+        assert {**told, "ms": 0.0, "timestamp": ""} == {**other, "timestamp": ""}
+        assert datetime.fromisoformat(told["timestamp"]) >= datetime.fromisoformat(other["timestamp"])
+    else:
+        assert re.sub(r"ms=[0-9.]+", "ms=0.0", ours).split()[1:] == line.split()[1:]

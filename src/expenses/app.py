@@ -114,7 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     describe(app)
     if settings.metrics_token is not None:
         metrics.install(app, token=settings.metrics_token.get_secret_value())
-    app.add_middleware(RequestLog)  # the outermost, so that it sees every answer
+    app.add_middleware(RequestLog, as_json=settings.log_format == "json")  # the outermost, so that it sees every answer
     return app
 
 

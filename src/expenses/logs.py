@@ -6,11 +6,13 @@ Nothing personal: no query string, no address, no name, only paths with ids. Eve
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import time
 import traceback
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -81,8 +83,9 @@ def _without_messages(exc_info: ExcInfo) -> str:
 class RequestLog:
     """ASGI middleware: gives every request an id, and writes down how it ended."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, as_json: bool) -> None:
         self._app = app
+        self._as_json = as_json
         self._log = structlog.get_logger("expenses").bind()  # bound now, not anew for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,13 +109,20 @@ class RequestLog:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                self._write_down(scope, status, time.perf_counter() - began)
+                self._write_down(scope, request_id, status, time.perf_counter() - began)
 
-    def _write_down(self, scope: Scope, status: int, seconds: float) -> None:
+    def _write_down(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         if status < 500 and (scope["path"] in _QUIET or scope["path"].startswith("/static/")):
             return
-        write = self._log.error if status == 500 else self._log.info
-        write("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))
+        said = {"method": scope["method"], "path": scope["path"], "status": status, "ms": round(seconds * 1000, 1)}
+        level = "error" if status == 500 else "info"
+        if self._as_json:  # what structlog would write, for a quarter of what it takes to write one line
+            now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            said |= {"event": "request", "request_id": request_id, "level": level, "timestamp": now}
+            sys.stdout.write(f"{json.dumps(said)}\n")
+            sys.stdout.flush()
+        else:
+            self._log.log(logging.ERROR if status == 500 else logging.INFO, "request", **said)
 
 
 def _request_id(scope: Scope) -> str:
