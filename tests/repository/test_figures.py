@@ -42,3 +42,14 @@ def test_what_a_million_expenses_cost_is_that_of_the_benchmark() -> None:
     assert "report {:.2f}, page {:.2f}]".format(*ratios.values()) in CLAIMS
     memory = figures("memory")["RSS after 200 requests: ours / template"]
     assert f"[missed: {memory:.2f}](results/memory.json)" in CLAIMS
+
+
+def test_how_fast_the_api_is_is_that_of_the_benchmark() -> None:
+    measured = figures("api")
+    times = {route: measured[f"{route}: ours / template"] for route in ("list", "one", "create")}
+    limit = [measured[f"{route}: ours / bare"] for route in ("list", "one", "create")]
+    said = "; missed: ".join(
+        ", ".join(f"{route} {times[route]:.1f}" for route in times if (times[route] >= 5) is is_met)
+        for is_met in (True, False)
+    )
+    assert f"[{said}; of our own limit {', '.join(f'{each:.2f}' for each in limit)}](results/api.json)" in CLAIMS
