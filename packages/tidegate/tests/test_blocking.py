@@ -66,6 +66,7 @@ def test_the_timeout_covers_whatever_way_a_statement_takes(accounts: Project, wa
     assert "x" not in columns(accounts)
 
 
+@pytest.mark.deep
 def test_a_second_lock_is_not_waited_for_while_the_first_is_held(accounts: Project) -> None:
     accounts.add(
         "a",
@@ -111,6 +112,7 @@ UNTIMED = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("kind", "raw"), [*((kind, False) for kind in UNTIMED), ("CREATE INDEX CONCURRENTLY", True)])
 def test_what_blocks_nobody_has_no_timeout_and_what_follows_has_it_again(
     accounts: Project, kind: str, *, raw: bool
@@ -143,6 +145,7 @@ def test_what_a_revision_says_of_the_timeout_itself_is_left_alone(accounts: Proj
     assert accounts.query("SELECT value FROM seen") == [("3s",), ("100ms",)]
 
 
+@pytest.mark.deep
 def test_partitions_and_children_count_as_their_parent(accounts: Project) -> None:
     accounts.query("CREATE TABLE whole (id int) PARTITION BY RANGE (id)")
     accounts.query("CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9)")
@@ -154,6 +157,7 @@ def test_partitions_and_children_count_as_their_parent(accounts: Project) -> Non
     assert "on part" in result.err
 
 
+@pytest.mark.deep
 def test_a_role_that_may_not_see_how_long_others_have_been_at_it_still_names_and_awaits_them(accounts: Project) -> None:
     name = accounts.query("SELECT current_database()")[0][0]
     accounts.query(f"CREATE ROLE migrator_{name} LOGIN; GRANT CREATE ON DATABASE {name} TO migrator_{name}")
@@ -170,6 +174,7 @@ def test_a_role_that_may_not_see_how_long_others_have_been_at_it_still_names_and
     accounts.query(f"DROP ROLE migrator_{name}")
 
 
+@pytest.mark.deep
 def test_rows_that_are_locked_are_let_go_before_anybody_is_waited_for(accounts: Project) -> None:
     accounts.add(
         "a", 'op.execute("UPDATE account SET n = 7 WHERE id = 2"); op.execute("ALTER TABLE payment ADD COLUMN x int")'
@@ -196,6 +201,7 @@ def test_a_revision_that_waits_for_another_connection_of_its_own_is_stopped_at_o
     assert "commit or close that connection" in result.err
 
 
+@pytest.mark.deep
 def test_many_small_statements_are_not_slowed_down_by_being_watched(accounts: Project) -> None:
     accounts.add("a", "for i in range(5000): op.execute(f'INSERT INTO payment VALUES ({i})')")
     assert accounts.tidegate("upgrade", timeout=40).code == 0

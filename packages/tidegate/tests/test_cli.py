@@ -168,6 +168,7 @@ def test_wait_returns_silently_when_the_database_is_there(abc: Project) -> None:
     assert (result.code, result.out, result.err) == (0, "", "")
 
 
+@pytest.mark.deep
 def test_wait_for_schema_ends_with_the_state_when_time_is_over(abc: Project) -> None:
     result = abc.tidegate("wait", "--for-schema", "--timeout", "1s")
     assert result.code == 7
@@ -227,6 +228,7 @@ def test_an_invalid_index_is_shown_as_damage(abc: Project) -> None:
     assert "broken" in damage["what"]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("revision", ["-1", "base"])
 def test_downgrade_understands_relative_revisions(abc: Project, revision: str) -> None:
     abc.tidegate("upgrade")
@@ -244,6 +246,7 @@ def test_run_gives_the_command_its_signals_back(abc: Project) -> None:
     assert (result.out, "roken pipe" in result.err) == ("y\n", False)
 
 
+@pytest.mark.deep
 def test_run_that_was_told_to_stop_does_not_start_the_command(project: Project) -> None:
     project.add("a", "time.sleep(2)")
     process = project.start([*DOORS["tidegate run"][:3], "echo", "serving"])
@@ -255,6 +258,7 @@ def test_run_that_was_told_to_stop_does_not_start_the_command(project: Project) 
     assert (result.code, result.out) == (143, ""), result.err
 
 
+@pytest.mark.deep
 def test_nohup_means_it(project: Project) -> None:
     project.add_table("a", seconds=1)
     process = project.start(["nohup", *DOORS["tidegate upgrade"]])

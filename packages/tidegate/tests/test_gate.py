@@ -55,6 +55,7 @@ def test_its_first_look_comes_before_start_returns(project: Project, gates: list
     assert open_gate(project, gates).report.is_open
 
 
+@pytest.mark.deep
 def test_it_closes_under_an_old_server_when_a_newer_one_removes_what_it_needs(
     project: Project, gates: list[tidegate.SchemaGate]
 ) -> None:
@@ -71,6 +72,7 @@ def test_it_closes_under_an_old_server_when_a_newer_one_removes_what_it_needs(
     assert not gate.report.is_open
 
 
+@pytest.mark.deep
 def test_it_survives_a_terminated_connection_without_closing(
     project: Project, gates: list[tidegate.SchemaGate]
 ) -> None:
@@ -86,6 +88,7 @@ def test_it_survives_a_terminated_connection_without_closing(
     assert seen == {True}
 
 
+@pytest.mark.deep
 def test_it_closes_without_a_database_and_opens_when_it_is_back(
     project: Project, gates: list[tidegate.SchemaGate]
 ) -> None:
@@ -106,6 +109,7 @@ def test_it_closes_without_a_database_and_opens_when_it_is_back(
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
+@pytest.mark.deep
 def test_it_closes_when_the_database_hangs(project: Project, gates: list[tidegate.SchemaGate]) -> None:
     project.add_table("a")
     project.tidegate("upgrade")

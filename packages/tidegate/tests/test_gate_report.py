@@ -8,12 +8,12 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from projects import until
 
 import tidegate
 
 if TYPE_CHECKING:
-    import pytest
     from projects import Project
 
 SESSIONS = (
@@ -134,6 +134,7 @@ def test_a_look_that_fails_in_an_unforeseen_way_closes_the_gate_and_its_connecti
     until(lambda: not project.query(SESSIONS), timeout=5, what="its connections are closed")
 
 
+@pytest.mark.deep
 def test_a_database_that_hangs_keeps_a_server_from_starting_for_a_second_only(project: Project) -> None:
     project.add_table("a")
     with socket.create_server(("127.0.0.1", 0)) as silent:

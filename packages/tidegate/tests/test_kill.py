@@ -73,7 +73,7 @@ def worker_of(process: subprocess.Popen[str]) -> int:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
-@pytest.mark.parametrize("door", ["tidegate upgrade", "alembic upgrade head"])
+@pytest.mark.parametrize("door", ["tidegate upgrade", pytest.param("alembic upgrade head", marks=pytest.mark.deep)])
 def test_after_sigkill_the_waiting_run_never_overlaps_and_starts_within_two_seconds(
     project: Project, door: str
 ) -> None:
@@ -102,6 +102,7 @@ def test_after_sigkill_the_waiting_run_never_overlaps_and_starts_within_two_seco
     assert project.outcomes() == ["killed", "succeeded"]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_what_a_killed_run_left_is_waited_for_though_the_server_does_not_notice(project: Project) -> None:
     deaf = 'op.execute("SET client_connection_check_interval = 0"); '  # as before PostgreSQL 14
@@ -120,6 +121,7 @@ def test_what_a_killed_run_left_is_waited_for_though_the_server_does_not_notice(
     assert "waiting for a statement that a killed run left" in result.err
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("server", MAJORS, indirect=True)
 def test_a_killed_worker_is_reported_and_the_next_run_finishes(project: Project) -> None:
     slow_project(project)
