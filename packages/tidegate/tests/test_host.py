@@ -38,6 +38,13 @@ import asyncio, json, logging, os, signal, sys, threading, warnings
 
 def handler(*_): pass
 
+def children_of(task):
+    try:
+        return open(f"/proc/self/task/{task}/children").read()
+    except (FileNotFoundError, ProcessLookupError):  # a thread that has ended since it was listed
+        return ""
+
+
 def snapshot():
     loggers = {name: (logger.disabled, logger.level, list(map(repr, logger.handlers)), logger.propagate)
                for name, logger in [("root", logging.getLogger()), *logging.Logger.manager.loggerDict.items()]
@@ -47,7 +54,7 @@ def snapshot():
     wakeup = signal.set_wakeup_fd(-1) if threading.current_thread() is threading.main_thread() else None
     if wakeup is not None:
         signal.set_wakeup_fd(wakeup)
-    children = "".join(open(f"/proc/self/task/{task}/children").read() for task in os.listdir("/proc/self/task"))
+    children = "".join(children_of(task) for task in os.listdir("/proc/self/task"))
     return {
         "logging": loggers, "disabled below": logging.root.manager.disable, "environment": dict(os.environ),
         "folder": os.getcwd(), "umask": umask, "path": list(sys.path), "wakeup": wakeup,
