@@ -10,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 HERE := not api and not deep and not stack and not browser and not fresh and not histories
-COVERING := attempts blockers budget clearance concurrently gate gate_report in_the_way lock pace pooler revisions \
+COVERING := attempts blockers budget clearance concurrently gate gate_asyncpg gate_report in_the_way lock pace pooler revisions \
   sessions supervise trace
 ARGS ?=
 NAME ?=

@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.engine = create_service_engine(settings)
     app.state.clock = utc_now
-    app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url())
+    app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url(), driver="asyncpg")
     app.add_middleware(Shortcut, routers=[ledger_api])
     app.add_middleware(NotModified)
     if settings.rate_limit:

@@ -51,6 +51,8 @@ def in_a_server(path: str) -> str:
     gate.report = report  # type: ignore[misc]  # read-only
     report.is_open = True  # type: ignore[misc]  # read-only
     SchemaGate("alembic.ini", "postgresql://host/name")  # type: ignore[call-arg]  # by name only
+    SchemaGate(driver="asyncpg")
+    SchemaGate(driver="pg8000")  # type: ignore[arg-type]  # psycopg2 or asyncpg
     SchemaGate(interval=1.0)  # type: ignore[arg-type]  # a timedelta
     return report.state + path  # type: ignore[operator]  # there may be no state yet
 

@@ -15,8 +15,9 @@ from conftest import MAJORS, new_project
 from projects import BIN, DOORS, Project, finish, until
 from tools.postgres import debian_bin_dir, temporary_cluster
 
-from tidegate.database.answer import ANSWER_WITHIN_S, HeldUp, NoAnswer
-from tidegate.database.connect import backend_pid, connect, fetch_one
+from tidegate.database.answer import HeldUp, NoAnswer
+from tidegate.database.asking import ANSWER_WITHIN_S, fetch_one
+from tidegate.database.connect import backend_pid, connect
 from tidegate.database.lock import MUTEX
 from tidegate.database.look import current_revisions
 from tidegate.database.url import Database

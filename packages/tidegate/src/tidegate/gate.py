@@ -1,7 +1,8 @@
 """The gate: keeps a server off a schema it cannot work with, and lets it in by itself once the schema is right.
 
 A thread of its own looks once a second over one connection of its own, so that it needs neither the
-server's event loop nor its pool and says the truth when both are stuck. It never migrates.
+server's event loop nor its pool and says the truth when both are stuck. It never migrates. The driver is psycopg2, or
+asyncpg where the server has that loaded anyway; only the one that is used is imported.
 """
 
 from __future__ import annotations
@@ -13,21 +14,19 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
-import psycopg2
-
-from tidegate.database.connect import connect
 from tidegate.database.look import look
 from tidegate.database.url import find_database
-from tidegate.errors import TidegateError
+from tidegate.errors import TidegateError, UsageError
 from tidegate.project.configuration import read_project
 from tidegate.project.graph import read_graph
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Literal
 
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
+    from tidegate.database.asking import Looking
+    from tidegate.database.url import Database
     from tidegate.report.state import Judgement
 
 FIRST_LOOK_S = 1.0
@@ -60,9 +59,10 @@ class SchemaGate:
         config: The Alembic configuration file; its revision files are read once, here.
         database_url: The database; as `tidegate status` finds it if left out.
         interval: Pause between looks.
+        driver: What to look with. `asyncpg` saves 6 MB in a server that has it loaded; it must be installed.
 
     Raises:
-        UsageError: No such file, revision files that contradict each other, or no URL.
+        UsageError: No such file, revision files that contradict each other, no URL, or no such driver.
     """
 
     def __init__(
@@ -72,13 +72,15 @@ class SchemaGate:
         database_url: str | None = None,
         interval: timedelta = timedelta(seconds=1),
         environ: Mapping[str, str] | None = None,
+        driver: Literal["psycopg2", "asyncpg"] = "psycopg2",
     ) -> None:
+        self._connect = _way_to_connect(driver)
         project = read_project(config)
         self._graph = read_graph(project)
         self._version_table = project.version_table
         self._database = find_database(database_url, environ or os.environ, project.sqlalchemy_url)
         self._interval_s = interval.total_seconds()
-        self._connection: Connection | None = None
+        self._connection: Looking | None = None
         self._stopped = threading.Event()
         self._looked = threading.Event()
         self._thread: threading.Thread | None = None
@@ -134,17 +136,34 @@ class SchemaGate:
     def _judgement(self) -> Judgement:
         """Over the connection of the last look if it still works, else over a new one."""
         if self._connection is not None:
-            with suppress(psycopg2.Error):
+            with suppress(*self._connection.failures):
                 return look(self._connection, self._graph, self._version_table)
             self._disconnect()
-        self._connection = connect(self._database, purpose="gate")
+        self._connection = self._connect(self._database)
         return look(self._connection, self._graph, self._version_table)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
-            with suppress(psycopg2.Error):
+            with suppress(*self._connection.failures):
                 self._connection.close()
         self._connection = None
+
+
+def _way_to_connect(driver: str) -> Callable[[Database], Looking]:
+    if driver == "psycopg2":
+        from tidegate.database.connect import connect
+
+        return lambda database: connect(database, purpose="gate")
+    if driver != "asyncpg":
+        raise UsageError(f"the gate knows no driver `{driver}`", hint="give it `psycopg2` or `asyncpg`")
+    try:
+        from tidegate.database.over_asyncpg import AsyncpgSession
+    except ImportError as exc:
+        raise UsageError(
+            f"the gate shall look with asyncpg, which cannot be imported: {exc}",
+            hint="`pip install asyncpg`, or leave `driver` out",
+        ) from exc
+    return AsyncpgSession
 
 
 def _report(judgement: Judgement) -> Report:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tidegate.check.finding import NO_GO, OK, Finding
 from tidegate.check.session import role_of
 from tidegate.check.tables import named
-from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.asking import fetch_all, fetch_one
 from tidegate.database.read_only import command_to_write
 from tidegate.sql.found import ACCESS_SHARE, SHARE_ROW_EXCLUSIVE
 

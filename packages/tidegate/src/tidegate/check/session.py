@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from tidegate.check.finding import NO_GO, OK, WARNING, Finding
-from tidegate.database.connect import fetch_all, fetch_one, refuse_pooler
+from tidegate.database.asking import fetch_all, fetch_one
+from tidegate.database.connect import refuse_pooler
 from tidegate.database.lock import FENCE, MUTEX, holders
 from tidegate.database.read_only import PRIMARY
 from tidegate.doctor.finding import KINDS

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from psycopg2 import errors
 
 from tidegate.check.finding import NO_GO, OK, WARNING, Finding
+from tidegate.database.asking import fetch_all, fetch_one
 from tidegate.database.blockers import CONFLICTS, find_blockers
-from tidegate.database.connect import fetch_all, fetch_one
 from tidegate.database.url import redact
 from tidegate.report.duration import show_duration
 from tidegate.sql.effects import Relation

@@ -18,12 +18,11 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
+from tidegate.database.asking import ANSWER_WITHIN_S
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-ANSWER_WITHIN_S = 10.0
-"""How long the server may take for one answer before that counts as lost; what we ask takes milliseconds."""
 
 TICK_S = 0.05
 """How soon a signal is acted on."""
@@ -46,6 +45,9 @@ class Session(extensions.connection):
     answer_within_s: float | None = ANSWER_WITHIN_S
     """Nothing: as long as it takes. May be changed while an answer is being waited for."""
 
+    held_up = HeldUp
+    failures = (psycopg2.Error,)
+
     def check(self) -> None:
         """Called again and again while an answer is being waited for; may raise, and then the connection is cut."""
 
@@ -65,12 +67,6 @@ class Cursor(extensions.cursor):
             return
         execute = super().execute
         _Asked(session, lambda: execute(query, vars)).wait()
-
-
-def lock_timeout_of(connection: extensions.connection) -> str:
-    """What a question may wait for a lock, so that the server says so before we take it for one that hangs."""
-    bound = (connection.answer_within_s if isinstance(connection, Session) else None) or ANSWER_WITHIN_S
-    return f"{round(bound * 800)}ms"
 
 
 class Call:

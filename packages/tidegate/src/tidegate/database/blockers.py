@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 from tidegate.database.url import redact
 from tidegate.report.duration import show_duration
 

@@ -7,13 +7,13 @@ and "too many connections" mean wait; any other answer means that it is up and r
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager, suppress
 
 import psycopg2
 
-from tidegate.database.answer import ANSWER_WITHIN_S, Cursor, HeldUp, NoAnswer, Session, result_of
+from tidegate.database.answer import Cursor, HeldUp, NoAnswer, Session, result_of
+from tidegate.database.asking import ANSWER_WITHIN_S, CONNECT_TIMEOUT_S, application_name, fetch_one
 from tidegate.database.probe import ASKED_FOR_PASSWORD, NOT_UP_YET, ask, has_service
 from tidegate.database.read_only import how_to_write
 from tidegate.database.url import note_password
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
 
     from tidegate.database.url import Database
-
-CONNECT_TIMEOUT_S = 5
-"""For one attempt; a packet that a firewall drops must not eat the whole wait."""
 
 PROBE_TIMEOUT_S = 0.5
 """The least that the question gets why an attempt failed; else it gets what the attempt has left of its time."""
@@ -250,25 +247,3 @@ def _are_handed_around(connection: Session, first: int, database: Database) -> b
 def backend_pid(connection: Connection) -> int:
     """The server process behind a connection, which behind a pooler is not the one that was announced."""
     return int(fetch_one(connection, "SELECT pg_backend_pid()")[0])
-
-
-def fetch_one(connection: Connection, query: str, arguments: tuple[object, ...] = ()) -> tuple[Any, ...]:
-    """The first row of a query that has one."""
-    with connection.cursor() as cursor:
-        cursor.execute(query, arguments)
-        row = cursor.fetchone()
-    if row is None:
-        raise LookupError(query)
-    return tuple(row)
-
-
-def fetch_all(connection: Connection, query: str, arguments: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
-    with connection.cursor() as cursor:
-        cursor.execute(query, arguments)
-        return cursor.fetchall()
-
-
-def application_name(purpose: str) -> str:
-    """What `pg_stat_activity` shows of us, at most 63 bytes: the purpose, the host, the process id."""
-    return f"tidegate {purpose} {os.uname().nodename[:36]}/{os.getpid()}"

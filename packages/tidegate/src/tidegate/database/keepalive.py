@@ -6,7 +6,7 @@ server, a vanished run would hold the migration lock as long. How long we wait f
 
 from __future__ import annotations
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import random
 import time
 from typing import NamedTuple
 
-from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.asking import fetch_all, fetch_one
 from tidegate.database.record import running_run
 from tidegate.errors import LockBusy
 from tidegate.report.duration import show_duration

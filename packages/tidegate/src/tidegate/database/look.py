@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from psycopg2 import errors
-
-from tidegate.database.answer import HeldUp, lock_timeout_of
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import LOCKED, MAY_NOT, MISSING, bounded, fetch_all, held_up, message_of, sqlstate_of
 from tidegate.database.record import recorded_revisions, recorded_version_tables
 from tidegate.errors import DatabaseRefused
 from tidegate.report.state import Judgement, judge
@@ -16,8 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
-
+    from tidegate.database.asking import Connection
     from tidegate.project.graph import Graph
 
 DEFAULT_VERSION_TABLE = "alembic_version"
@@ -71,13 +67,16 @@ def current_revisions(connection: Connection, version_table: str | None = None) 
 def _read(connection: Connection, table: str) -> list[str] | None:
     quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
     try:
-        wait = f"SET LOCAL lock_timeout = '{lock_timeout_of(connection)}'"  # the two are one transaction, and one trip
-        return [row[0] for row in fetch_all(connection, f"{wait}; SELECT version_num FROM {quoted}")]  # noqa: S608 - quoted
-    except errors.LockNotAvailable as exc:
-        raise HeldUp(f"no answer: somebody has locked `{table}`") from exc
-    except (errors.UndefinedTable, errors.InvalidSchemaName):
-        return None
-    except errors.InsufficientPrivilege as exc:
+        query = bounded(connection, f"SELECT version_num FROM {quoted}")  # noqa: S608 - quoted
+        return [row[0] for row in fetch_all(connection, query)]
+    except Exception as exc:
+        sqlstate = sqlstate_of(exc)
+        if sqlstate == LOCKED:
+            raise held_up(connection, f"no answer: somebody has locked `{table}`") from exc
+        if sqlstate in MISSING:
+            return None
+        if sqlstate != MAY_NOT:
+            raise
         raise DatabaseRefused(
-            f"this role may not read `{table}`: {exc.diag.message_primary}", hint=f"`GRANT SELECT ON {table} TO …`"
+            f"this role may not read `{table}`: {message_of(exc)}", hint=f"`GRANT SELECT ON {table} TO …`"
         ) from exc

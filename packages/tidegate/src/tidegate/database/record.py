@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import psycopg2
-from psycopg2 import errors
-
-from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.asking import MAY_NOT, MISSING, fetch_all, fetch_one, message_of, sqlstate_of
 from tidegate.errors import DatabaseRefused
 from tidegate.project.graph import Revision
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 names in lower case
+    from tidegate.database.asking import Connection
 
 
 class NewRun(NamedTuple):
@@ -205,10 +202,12 @@ def running_run(connection: Connection) -> Run | None:
 def _rows(connection: Connection, query: str, arguments: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
     try:
         return fetch_all(connection, query, arguments)
-    except (errors.UndefinedTable, errors.InvalidSchemaName):
-        return []
-    except psycopg2.errors.InsufficientPrivilege as exc:
+    except Exception as exc:
+        if sqlstate_of(exc) in MISSING:
+            return []
+        if sqlstate_of(exc) != MAY_NOT:
+            raise
         raise DatabaseRefused(
-            f"this role may not read the record of migrations: {exc.diag.message_primary}",
+            f"this role may not read the record of migrations: {message_of(exc)}",
             hint="`GRANT USAGE ON SCHEMA tidegate TO …; GRANT SELECT ON ALL TABLES IN SCHEMA tidegate TO …`",
         ) from exc

@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import errors
 
 from tidegate.database import step
-from tidegate.database.connect import fetch_one
+from tidegate.database.asking import fetch_one
 from tidegate.errors import DatabaseRefused, LockBusy
 
 TYPE_CHECKING = False

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.database.connect import connected, fetch_one
+from tidegate.database.asking import fetch_one
+from tidegate.database.connect import connected
 from tidegate.database.look import DEFAULT_VERSION_TABLE, look
 from tidegate.doctor import objects, past, traffic
 from tidegate.doctor.files import Entry, Files, recorded_entries

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 from tidegate.doctor.finding import Finding
 from tidegate.project.graph import Revision
 

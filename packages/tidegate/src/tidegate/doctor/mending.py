@@ -14,7 +14,8 @@ from typing import NamedTuple
 import psycopg2
 from psycopg2 import errors, extensions, extras
 
-from tidegate.database.connect import connected, fetch_all, fetch_one, refuse_pooler
+from tidegate.database.asking import fetch_all, fetch_one
+from tidegate.database.connect import connected, refuse_pooler
 from tidegate.database.keepalive import watch_client
 from tidegate.database.lock import FENCE, MUTEX, acquire, wait_for_fence
 from tidegate.database.look import current_revisions

@@ -10,7 +10,7 @@ import re
 
 from psycopg2 import errors
 
-from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.asking import fetch_all, fetch_one
 from tidegate.doctor.finding import Finding
 
 TYPE_CHECKING = False

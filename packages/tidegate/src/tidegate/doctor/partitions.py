@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 from tidegate.doctor.finding import Finding
 from tidegate.doctor.objects import AT_WORK, NAME
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 from tidegate.database.lock import FENCE, MUTEX
 from tidegate.doctor.finding import Finding
 from tidegate.doctor.traffic import holders_of

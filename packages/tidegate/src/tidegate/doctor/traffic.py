@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.asking import fetch_all, fetch_one
 from tidegate.database.lock import FENCE, MUTEX, key_halves
 from tidegate.doctor.finding import Finding
 from tidegate.report.duration import show_duration

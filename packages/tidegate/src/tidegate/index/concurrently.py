@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 from tidegate.database.lock import FENCE, key_halves
 from tidegate.index.verdict import TableBusy, is_detached, judge_drop, judge_index, pending_detach, reindex_leftovers
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import psycopg2
 from psycopg2 import errors
 
-from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.asking import fetch_all, fetch_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 from tidegate.index.catalog import builder_of, find_relation, indexes_of
 from tidegate.index.definition import scratch
 

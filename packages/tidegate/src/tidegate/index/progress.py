@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tidegate.database.connect import fetch_all
+from tidegate.database.asking import fetch_all
 from tidegate.database.url import redact
 from tidegate.report.duration import show_duration
 

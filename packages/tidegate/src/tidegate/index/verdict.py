@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from tidegate.database.connect import fetch_one
+from tidegate.database.asking import fetch_one
 from tidegate.index.catalog import Index, beside_table, builder_of, find_relation, indexes_of
 from tidegate.index.definition import (
     CannotCompare,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tidegate.database.answer import ANSWER_WITHIN_S
+from tidegate.database.asking import ANSWER_WITHIN_S
 from tidegate.database.connect import connected
 from tidegate.database.look import look
 from tidegate.errors import DatabaseUnreachable, WrongSchema

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import psycopg2
 
-from tidegate.database.connect import fetch_one
+from tidegate.database.asking import fetch_one
 from tidegate.database.record import begin_before, finish_before
 from tidegate.errors import Interrupted, MigrationFailed
 from tidegate.report.duration import show_duration

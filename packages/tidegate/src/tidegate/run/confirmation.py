@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from tidegate.database.connect import fetch_all, fetch_one
+from tidegate.database.asking import fetch_all, fetch_one
 from tidegate.errors import UsageError
 from tidegate.report.target import YES_VARIABLE
 

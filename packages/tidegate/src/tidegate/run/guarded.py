@@ -10,7 +10,8 @@ import time
 
 import psycopg2
 
-from tidegate.database.answer import ANSWER_WITHIN_S, HeldUp
+from tidegate.database.answer import HeldUp
+from tidegate.database.asking import ANSWER_WITHIN_S
 from tidegate.database.connect import backend_pid, connected, refuse_pooler
 from tidegate.database.keepalive import watch_client
 from tidegate.database.lock import acquire, wait_for_fence

@@ -11,8 +11,8 @@ import time
 
 import psycopg2
 
+from tidegate.database.asking import fetch_one
 from tidegate.database.blockers import blockers_of
-from tidegate.database.connect import fetch_one
 from tidegate.database.url import redact
 from tidegate.index.verdict import build_progress
 from tidegate.report.duration import show_duration
