@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import bindparam, insert, select
@@ -10,11 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from tests.conftest import execute, operators_session
 
 from expenses.accounts.tables import user_account
-from expenses.db import HotQuery, transaction
+from expenses.db import HotQuery, connect, release, transaction
 from expenses.ids import uuid7
 from expenses.isolation import act_as
 
 if TYPE_CHECKING:
+    import httpx
     from fastapi import FastAPI
     from tests.people import Clock, Person
 
@@ -24,6 +26,8 @@ pytestmark = pytest.mark.anyio
 
 ACCOUNT = select(user_account).where(user_account.c.email == bindparam("email"), user_account.c.disabled_at.is_(None))
 HOT = HotQuery(ACCOUNT)
+END_OTHERS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 async def test_a_hot_query_answers_what_the_statement_answers(session: Session, anna: Person) -> None:
@@ -52,13 +56,45 @@ async def test_a_connection_that_died_is_told_as_ever_and_the_pool_forgets_it(
     async with app.state.engine.connect() as session:
         await act_as(session, anna.user.id)
         assert await HOT.first(session, email=anna.user.email)
-        execute(
-            database,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid()",
-        )
+        execute(database, END_OTHERS)
         with pytest.raises(DBAPIError):
             await HOT.first(session, email=anna.user.email)
     async with app.state.engine.connect() as session:
         await act_as(session, anna.user.id)
         assert await HOT.first(session, email=anna.user.email)
+
+
+async def test_after_a_restart_of_the_database_no_request_fails(
+    app: FastAPI, client: httpx.AsyncClient, database: str, anna: Person
+) -> None:
+    held = [await connect(app.state.engine) for _ in range(3)]
+    for each in held:
+        await release(each)
+    assert app.state.engine.pool.checkedin() >= 3
+    execute(database, END_OTHERS)
+    await asyncio.sleep(0.05)  # in which the driver's sockets are closed
+    for _ in range(4):
+        assert (await client.get(f"{anna.url}/expenses", headers=anna.headers)).status_code == 200
+
+
+async def test_a_connection_that_waits_is_taken_and_what_it_left_open_is_rolled_back(
+    app: FastAPI, clock: Clock
+) -> None:
+    engine = app.state.engine
+    first = await connect(engine)
+    driver: Any = (await first.get_raw_connection()).driver_connection
+    new_id = uuid7(clock())
+    new = {"id": new_id, "email": "dora@example.org", "display_name": "Dora", "password_hash": "-"}
+    await act_as(first, new_id)
+    await first.rollback()
+    _ = await first.execution_options(isolation_level="READ COMMITTED")
+    await first.execute(insert(user_account), new | {"created_at": clock()})
+    assert driver.is_in_transaction()
+    await release(first)
+    assert not driver.is_in_transaction()
+    idle = engine.pool.checkedin()
+    again = await connect(engine)
+    assert engine.pool.checkedin() == idle - 1
+    await act_as(again, new_id)
+    assert await HOT.first(again, email="dora@example.org") is None
+    await release(again)

@@ -42,6 +42,18 @@ READS = (
     "/categories",
     "/categories?archived=maybe",
     "/nothing",
+    "/reports/monthly",
+    "/reports/monthly?month=2026-11",
+    "/reports/monthly?month=2026-11&month=2026-10",
+    "/reports/monthly?month=2026-13",
+    "/tags?limit=2",
+    "/trash",
+    "/trash?limit=x",
+    "/merchants?q=cor",
+    "/payment-accounts",
+    "/balances",
+    "/settlements?limit=1",
+    f"/settlements/{UNKNOWN}",
 )
 BODIES: tuple[tuple[bytes, str], ...] = (
     (b"", "application/json"),
@@ -121,6 +133,8 @@ async def test_what_is_asked_most_goes_the_short_way(app: FastAPI, client: httpx
     assert (await client.get(f"{anna.url}/expenses?limit=5", headers=anna.headers)).status_code == 200
     assert (await client.get(f"{anna.url}/expenses/{coffee['id']}", headers=anna.headers)).status_code == 200
     assert (await client.post(f"{anna.url}/expenses", json=COFFEE, headers=anna.headers)).status_code == 201
+    for path in ("reports/monthly?month=2026-11", "categories", "tags", "trash", "merchants", "balances"):
+        assert (await client.get(f"{anna.url}/{path}", headers=anna.headers)).status_code == 200
     assert (await client.get(f"{anna.url}/members", headers=anna.headers)).status_code == 404
 
 

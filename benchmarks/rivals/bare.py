@@ -74,7 +74,7 @@ async def _answered(
     if scope["method"] == "POST":
         return 201, await _create(connection, caller["id"], json.loads(await _read(receive)))
     if scope["path"].endswith("/expenses"):
-        rows = await _rows(connection, page_query(frozenset()), workspace_id=_WORKSPACE, most=51)
+        rows = await _rows(connection, page_query(frozenset(), 51), workspace_id=_WORKSPACE)
         return 200, f'{{"items":[{",".join(row[0] for row in rows[:50])}],"next":null}}'.encode()
     expense_id = UUID(scope["path"].rpartition("/")[2])
     row = await _first(connection, ONE, workspace_id=_WORKSPACE, expense_id=expense_id)

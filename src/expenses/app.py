@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = create_service_engine(settings)
     app.state.clock = utc_now
     app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url(), driver="asyncpg")
-    app.add_middleware(Shortcut, routers=[ledger_api])
+    app.add_middleware(Shortcut, routers=[ledger_api, bulk_api, reports_api, merchants_api, payments_api, sharing_api])
     app.add_middleware(NotModified)
     if settings.rate_limit:
         app.add_middleware(RateLimit, per_person=settings.rate_limit, per_address=settings.rate_limit_address)

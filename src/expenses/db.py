@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncpg import InterfaceError, PostgresError, QueryCanceledError, Record
-from sqlalchemy import MetaData
+from asyncpg import connect as open_connection
+from sqlalchemy import MetaData, event
 from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from expenses import isolation
 from expenses.errors import TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 
-    from sqlalchemy import Insert, PoolProxiedConnection, Select
+    from sqlalchemy import Connection, Insert, PoolProxiedConnection, Select
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from expenses.config import Settings
 
@@ -45,6 +50,7 @@ def create_service_engine(settings: Settings) -> AsyncEngine:
     """The engine of the service, whose connections give up the rights of who logs in; nothing is opened yet."""
     engine = _create_engine(settings, settings.sqlalchemy_url())
     isolation.give_up_rights(engine)
+    event.listen(engine.sync_engine.pool, "checkout", _refuse_lost)
     return engine
 
 
@@ -63,8 +69,14 @@ def _create_engine(settings: Settings, url: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=False,
-        connect_args={"timeout": 5, "server_settings": _server_settings(settings)},
+        connect_args={"timeout": 5, "server_settings": _server_settings(settings), "async_creator_fn": _Opening},
     )
+
+
+def _refuse_lost(connection: DBAPIConnection, _entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    # The driver knows at once when PostgreSQL was restarted. The pool then opens another one, and no request fails.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _server_settings(settings: Settings) -> dict[str, str]:
@@ -72,6 +84,43 @@ def _server_settings(settings: Settings) -> dict[str, str]:
     if settings.statement_timeout_s:  # sent when the connection opens, so that it costs no round trip
         said["statement_timeout"] = f"{settings.statement_timeout_s}s"
     return said
+
+
+async def connect(engine: AsyncEngine) -> Session:
+    """A connection of this engine. Give it back with `release`.
+
+    One that waits in the pool is taken without SQLAlchemy's greenlet, which costs twice as much as the rest.
+    """
+    if engine.pool.checkedin():  # type: ignore[attr-defined]  # a queue's
+        with contextlib.suppress(MissingGreenlet):  # a place in the pool whose connection was lost: it must be opened
+            return AsyncConnection(engine, engine.sync_engine.connect())
+    return await engine.connect()
+
+
+async def release(session: Session) -> None:
+    """Give a connection back; what it has not committed is rolled back."""
+    connection = session.sync_connection
+    if connection is None or connection.closed or connection.invalidated or _is_busy(connection):
+        # Not `async with` around all this: that closes in a task of its own, which costs another 15 µs.
+        await session.close()
+    else:
+        connection.close()
+
+
+def _is_busy(connection: Connection) -> bool:
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.is_in_transaction() or driver.is_closed())
+
+
+class _Opening:
+    """`asyncpg.connect` that begins when it is awaited: `connect` above may find that it cannot wait."""
+
+    def __init__(self, **how: object) -> None:
+        self._open = partial(open_connection, **how)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        begun: Generator[Any, None, Any] = self._open().__await__()
+        return begun
 
 
 @asynccontextmanager

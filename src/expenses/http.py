@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from expenses.db import Session
+from expenses.db import Session, connect, release
 from expenses.errors import (
     Crashed,
     Malformed,
@@ -53,11 +53,11 @@ _OF_FRAMEWORK: dict[int, type[ServiceError]] = {
 
 
 async def _session(request: Request) -> AsyncIterator[Session]:
-    connection: Session = await request.app.state.engine.connect()
+    session = await connect(request.app.state.engine)
     try:
-        yield connection
+        yield session
     finally:
-        await connection.close()  # not `async with`: that closes in a task of its own, which costs another 15 µs
+        await release(session)
 
 
 async def _now(request: Request) -> datetime:  # a plain function would be given a thread by FastAPI

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi._compat import field_annotation_is_scalar
+from fastapi.dependencies.utils import request_params_to_args
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -155,12 +156,11 @@ class _Fields:
         self._ids = tuple(field.name for field in dependant.path_params)
         self._query = {_alias(field): field for field in dependant.query_params}
         self._headers = {_alias(field): field for field in dependant.header_params}
-        self._missing: dict[str, Any] = {}
-        for fields in (dependant.query_params, dependant.header_params):
-            values, errors = request_params_to_args(fields, {})
-            if errors:
-                raise _LongWay
-            self._missing |= values
+        self._said = (*dependant.query_params, *dependant.header_params)
+        self._single = {each.name for each in self._said if field_annotation_is_scalar(each.field_info.annotation)}
+        self._required = [field.name for field in self._said if field.field_info.is_required()]
+        # What stands in for what is not said is worked out by FastAPI as well.
+        self._missing, _ = request_params_to_args([each for each in self._said if each.name not in self._required], {})
 
     def values_in(self, request: Request) -> dict[str, Any]:
         values = dict(self._missing)
@@ -172,16 +172,20 @@ class _Fields:
             self._add(values, self._query, request.query_params)
         if self._headers:
             self._add(values, self._headers, request.headers)
+        if self._required and not values.keys() >= set(self._required):
+            raise _LongWay
         return values
 
-    @staticmethod
-    def _add(values: dict[str, Any], fields: Mapping[str, ModelField], given: Mapping[str, Any]) -> None:
-        said = [field for alias, field in fields.items() if alias in given]
-        if said:
-            checked, errors = request_params_to_args(said, given)
-            if errors:
-                raise _LongWay
-            values |= checked
+    def _add(self, values: dict[str, Any], fields: Mapping[str, ModelField], given: Mapping[str, Any]) -> None:
+        for alias, field in fields.items():
+            if alias in given:
+                if field.name in self._single:
+                    values[field.name] = _checked(field, given[alias])
+                    continue
+                checked, errors = request_params_to_args([field], given)
+                if errors:
+                    raise _LongWay
+                values |= checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +238,8 @@ class _Endpoint:
             read = json.loads(await body.read(request))
         except (ValueError, RecursionError) as exc:
             raise _LongWay from exc
-        values, errors = await request_body_to_args(
-            body_fields=[*self.body_fields], received_body=read, embed_body_fields=False
-        )
-        if errors:
-            raise _LongWay
-        return values
+        field = self.body_fields[0]  # and no other: `_wants_form`
+        return {field.name: _checked(field, read)}
 
 
 def _plan(dependant: Dependant, steps: list[_Step], known: dict[object, int]) -> int:
@@ -281,6 +281,13 @@ def _has_ids_only(fields: Sequence[ModelField]) -> bool:
 def _wants_form(route: APIRoute) -> bool:
     fields = route.dependant.body_params
     return len(fields) > 1 or any(isinstance(field.field_info, Form) for field in fields)
+
+
+def _checked(field: ModelField, given: object) -> object:
+    value, errors = field.validate(given, {})
+    if errors:
+        raise _LongWay
+    return value
 
 
 def _alias(field: ModelField) -> str:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from structlog.contextvars import bound_contextvars
 
 from expenses.audit.model import event_about, event_of
 from expenses.ledger.categories import Category
+from expenses.logs import REQUEST_ID
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -31,8 +31,9 @@ def test_a_thing_of_ours_says_itself_what_it_is() -> None:
 
 
 def test_an_event_carries_the_id_of_its_request() -> None:
-    with bound_contextvars(request_id="r-1"):
-        event = event_about("member", uuid4(), "leave", before={}, after=None, actor_id=None, now=NOW)
+    before = REQUEST_ID.set("r-1")
+    event = event_about("member", uuid4(), "leave", before={}, after=None, actor_id=None, now=NOW)
+    REQUEST_ID.reset(before)
     assert event.request_id == "r-1"
 
 

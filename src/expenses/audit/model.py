@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from structlog.contextvars import get_contextvars
-
 from expenses.ids import uuid7
+from expenses.logs import REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +111,6 @@ def event_about(
     Whoever records must have locked the thing's row first (or just inserted it): events of one thing form a chain, and
     two transactions cannot both add its next link.
     """
-    request_id = get_contextvars().get("request_id")
     return AuditEvent(
         id=uuid7(now),
         at=now,
@@ -122,5 +120,5 @@ def event_about(
         action=action,
         before=before,
         after=after,
-        request_id=str(request_id) if request_id else None,
+        request_id=REQUEST_ID.get(),
     )

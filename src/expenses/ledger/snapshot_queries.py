@@ -8,7 +8,7 @@ the newest. An `Expense` for each row, and its `snapshot()`, would cost the appl
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Date, Integer, Text, Uuid, and_, bindparam, case, literal_column, select, tuple_
@@ -39,7 +39,7 @@ async def shown_on_page(
         "after_id": after and after.id,
     }
     given = {name: value for name, value in said.items() if value is not None}
-    rows = await page_query(frozenset(given)).rows(session, workspace_id=workspace_id, most=limit, **given)
+    rows = await page_query(frozenset(given), limit).rows(session, workspace_id=workspace_id, **given)
     return [text or expense_id for text, expense_id in rows]
 
 
@@ -77,9 +77,13 @@ ONE = HotQuery(select(_text, expense.c.version).where(_living, expense.c.id == b
 """One living, plain expense: its text and its version."""
 
 
-@cache
-def page_query(given: frozenset[str]) -> HotQuery:
-    """The statement with these parameters, besides workspace and limit."""
+@lru_cache(maxsize=64)
+def page_query(given: frozenset[str], most: int) -> HotQuery:
+    """The statement for so many rows, with these parameters besides the workspace.
+
+    The limit stands in its text: were it a parameter, PostgreSQL would plan anew for each value, which takes as long as
+    finding the rows. There are as many statements as a page may have rows; hardly more than one is in use.
+    """
     statement = select(case((_is_plain, _text)), case((~_is_plain, expense.c.id))).where(_living)
     if "from_day" in given:
         statement = statement.where(expense.c.spent_on >= bindparam("from_day"))
@@ -89,4 +93,4 @@ def page_query(given: frozenset[str]) -> HotQuery:
         key = tuple_(bindparam("after_day", type_=Date), bindparam("after_id", type_=Uuid))
         statement = statement.where(tuple_(expense.c.spent_on, expense.c.id) < key)
     in_order = statement.order_by(expense.c.spent_on.desc(), expense.c.id.desc())
-    return HotQuery(in_order.limit(bindparam("most", type_=Integer)))
+    return HotQuery(in_order.limit(literal_column(str(int(most)), Integer)))
