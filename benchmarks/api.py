@@ -69,6 +69,8 @@ def main() -> None:
         cluster = stack.enter_context(durable_cluster())
         ours, limit = _ours(stack, cluster)
         services = {"ours": ours, "template": _template(stack, cluster), "bare": limit}
+        for name in ("ours", "template_rival"):
+            _settle(cluster, name)
         per_s: dict[tuple[str, str], list[float]] = {}
         for _ in range(said.rounds):
             for route in [said.only] if said.only else ROUTES:
@@ -138,6 +140,14 @@ def _database(cluster: Cluster, name: str) -> str:
     connection.cursor().execute(f"CREATE DATABASE {name}")
     connection.close()
     return cluster.database_url(name)
+
+
+def _settle(cluster: Cluster, name: str) -> None:
+    """Let PostgreSQL know its tables, as it does by itself within a minute: until then it plans for empty ones."""
+    connection = psycopg2.connect(cluster.database_url(name))
+    connection.autocommit = True
+    connection.cursor().execute("VACUUM ANALYZE")
+    connection.close()
 
 
 def _post(url: str, body: Mapping[str, Any] | str, token: str = "") -> dict[str, Any]:
