@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.ledger.recording import COFFEE, record
 
-from expenses.shortcut import Shortcut
+from expenses.shortcut.layer import Shortcut
 
 if TYPE_CHECKING:
     import httpx

@@ -40,7 +40,7 @@ from expenses.reports.api import router as reports_api
 from expenses.reports.pages import router as reports_pages
 from expenses.sharing.api import router as sharing_api
 from expenses.sharing.pages import router as sharing_pages
-from expenses.shortcut import Shortcut
+from expenses.shortcut.layer import Shortcut
 from expenses.web import site
 from expenses.workspaces.api import router as workspaces_api
 from expenses.workspaces.invitation_api import router as invitations_api
