@@ -5,7 +5,8 @@ behind it, all on this machine; every request is authenticated. The rival is the
 (`rivals/template.py`), with its own dependencies. The limit is our SQL behind a bare ASGI function on asyncpg
 (`rivals/bare.py`): what is left to gain by being faster than a framework. Alternating; medians of the rounds.
 
-`--seconds 5 --rounds 3` say how long; `--only one` measures one of the three.
+`--seconds 5 --rounds 3` say how long; `--only one` measures one of the three; `--template FOLDER` takes a fetched copy
+of the rival (see `fetched.py`) in place of `rivals/template.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import urllib.parse
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
+from fetched import installed
 from harness import BIN, ROOT, median, report
 from servers import RIVALS, Load, durable_cluster, load, run_apart, served
 
@@ -64,11 +67,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=ROUTES)
+    parser.add_argument("--template", type=Path, metavar="FOLDER", help="a copy of full-stack-fastapi-template")
     said = parser.parse_args()
     with ExitStack() as stack:
         cluster = stack.enter_context(durable_cluster())
         ours, limit = _ours(stack, cluster)
-        services = {"ours": ours, "template": _template(stack, cluster), "bare": limit}
+        which, rival = _fetched(stack, cluster, said.template) if said.template else _template(stack, cluster)
+        services = {"ours": ours, "template": rival, "bare": limit}
         for name in ("ours", "template_rival"):
             _settle(cluster, name)
         per_s: dict[tuple[str, str], list[float]] = {}
@@ -79,7 +84,8 @@ def main() -> None:
                     assert outcome.refused == 0, f"{name} refused {outcome.refused} of {route}"
                     per_s.setdefault((name, route), []).append(outcome.per_s)
     middle = {key: median(values) for key, values in per_s.items()}
-    figures = {f"{name}: {route} (requests/s)": value for (name, route), value in middle.items()}
+    figures: dict[str, float | str] = {"rival": which}
+    figures |= {f"{name}: {route} (requests/s)": value for (name, route), value in middle.items()}
     for route in ROUTES:
         if ("ours", route) in middle:
             figures[f"{route}: ours / template"] = middle["ours", route] / middle["template", route]
@@ -115,21 +121,30 @@ def _ours(stack: ExitStack, cluster: Cluster) -> tuple[Service, Service]:
     )
 
 
-def _template(stack: ExitStack, cluster: Cluster) -> Service:
-    url = _database(cluster, "template_rival")
+def _template(stack: ExitStack, cluster: Cluster) -> tuple[str, Service]:
     secret = secrets.token_urlsafe(32)
-    env = {"DATABASE_URL": url, "SECRET_KEY": secret, "PYTHONPATH": str(RIVALS)}
-    said = run_apart(PREPARE, env)
+    env = {"DATABASE_URL": _database(cluster, "template_rival"), "SECRET_KEY": secret, "PYTHONPATH": str(RIVALS)}
+    token = run_apart(PREPARE, env)
     address = stack.enter_context(served("template:app", env, folder=RIVALS, apart=True))
+    return "rivals/template.py: its item routes, re-expressed", _with_items(address, token)
+
+
+def _fetched(stack: ExitStack, cluster: Cluster, template: Path) -> tuple[str, Service]:
+    rival = stack.enter_context(installed(template))
+    server = stack.enter_context(rival.serving(rival.prepare(_database(cluster, "template_rival"))))
+    return rival.name, _with_items(server.address, rival.token(server.address))
+
+
+def _with_items(address: str, token: str) -> Service:
     items = f"{address}/api/v1/items/"
     first = ""
     for _ in range(ROWS):
-        first = _post(items, ITEM, said)["id"]
+        first = _post(items, ITEM, token)["id"]
     return Service(
         {
-            "list": Load(f"{items}?limit=50", said),
-            "one": Load(f"{items}{first}", said),
-            "create": Load(items, said, json.dumps(ITEM)),
+            "list": Load(f"{items}?limit=50", token),
+            "one": Load(f"{items}{first}", token),
+            "create": Load(items, token, json.dumps(ITEM)),
         }
     )
 

@@ -78,12 +78,23 @@ def served(application: str, env: Mapping[str, str], *, folder: Path = ROOT, apa
 
 @contextmanager
 def serving(
-    application: str, env: Mapping[str, str], *, folder: Path = ROOT, apart: bool = False, programs: Path = BIN
+    application: str,
+    env: Mapping[str, str],
+    *,
+    folder: Path = ROOT,
+    apart: bool = False,
+    programs: Path = BIN,
+    through_fastapi: bool = False,
 ) -> Iterator[Server]:
-    """As `served`, for those who want to look at the process; `programs`: where the uvicorn is that is not apart."""
+    """As `served`, for those who want to look at the process.
+
+    `programs`: where the uvicorn is that is not apart; `through_fastapi`: `fastapi run` finds the application itself.
+    """
     port = free_port()
     begin = [*_apart(), "uvicorn"] if apart else [str(programs / "uvicorn")]
     command = [*begin, application, "--port", str(port), "--no-access-log", "--no-server-header", "--log-level=warning"]
+    if through_fastapi:
+        command = [str(programs / "fastapi"), "run", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, cwd=folder, env=_environment(env, apart=apart), stdout=subprocess.DEVNULL)
     try:
         _wait_for(f"http://127.0.0.1:{port}", process)

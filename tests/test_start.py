@@ -11,7 +11,7 @@ UNUSED = (
     "mako",
     "postgast",
     "prometheus_client",
-    "psycopg2.extras",
+    "psycopg2",  # the gate looks over asyncpg
     "segno",
     "tidegate.commands",
     "tidegate.run",
