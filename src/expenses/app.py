@@ -26,6 +26,7 @@ from expenses.history.pages import router as history_pages
 from expenses.http import Crashes, install_error_handlers, utc_now
 from expenses.ledger.api import router as ledger_api
 from expenses.ledger.bulk_api import router as bulk_api
+from expenses.ledger.category_api import router as category_api
 from expenses.ledger.category_pages import router as category_pages
 from expenses.ledger.conversion_api import router as conversion_api
 from expenses.ledger.list_pages import router as list_pages
@@ -80,7 +81,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine = create_service_engine(settings)
     app.state.clock = utc_now
     app.state.gate = SchemaGate(ALEMBIC_CONFIG, database_url=settings.sqlalchemy_url(), driver="asyncpg")
-    app.add_middleware(Shortcut, routers=[ledger_api, bulk_api, reports_api, merchants_api, payments_api, sharing_api])
+    short = [ledger_api, category_api, bulk_api, reports_api, merchants_api, payments_api, sharing_api]
+    app.add_middleware(Shortcut, routers=short)
     app.add_middleware(NotModified)
     if settings.rate_limit:
         app.add_middleware(RateLimit, per_person=settings.rate_limit, per_address=settings.rate_limit_address)
@@ -97,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(invitations_api)
     app.include_router(payments_api)
     app.include_router(ledger_api)
+    app.include_router(category_api)
     app.include_router(conversion_api)
     app.include_router(sharing_api)
     app.include_router(bulk_api)

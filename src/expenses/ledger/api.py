@@ -1,4 +1,4 @@
-"""Expenses and categories as JSON.
+"""Expenses as JSON.
 
 Answers are written from the domain's own snapshots, or by the database in their form, not through the models of
 `wire`: those describe and are tested against. Without `from __future__ import annotations`: FastAPI reads them.
@@ -9,16 +9,16 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from expenses.accounts.auth import Caller
-from expenses.errors import Invalid, PreconditionFailed
+from expenses.errors import PreconditionFailed
+from expenses.etags import ETAG, IfMatch, expected_in
 from expenses.http import JSONText, Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger import service
-from expenses.ledger.category_wire import CategoryIn, CategoryList, CategoryOut, CategoryPatch
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE, LONGEST_SEARCH, Expense, ExpenseFilter
 from expenses.ledger.wire import (
     Day,
@@ -29,6 +29,7 @@ from expenses.ledger.wire import (
     Unsaid,
 )
 from expenses.openapi import problems
+from expenses.versions import ANY
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
@@ -42,12 +43,8 @@ Cursor = Annotated[str | None, Unsaid, Query(description="`next` of the page bef
 Text = Annotated[str, Field(max_length=LONGEST_SEARCH)]
 MajorUnits = Annotated[str, Field(pattern=r"^-?[0-9]{1,16}(\.[0-9]{1,4})?$")]
 _OWN = "in major units of each expense's own currency: 50 is 50.00 EUR, 50 JPY and 50.000 KWD; refunds are negative"
-IfMatch = Annotated[
-    str | None, Header(description='The version to change, as `ETag` had it, such as `"3"`; any, if missing')
-]
-
-_ETAG = {"headers": {"ETag": {"description": 'The version, such as `"3"`', "schema": {"type": "string"}}}}
 _READ = problems(401, 403, 404)
+_MAKE = problems(401, 403, 404, 409)
 _WRITE = problems(401, 403, 404, 409, 412)
 
 
@@ -118,7 +115,7 @@ async def list_expenses(
     summary="Record an expense",
     status_code=201,
     response_model=ExpenseOut,
-    responses=_WRITE | {201: _ETAG},
+    responses=_MAKE | {201: ETAG},
     openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
 @idempotent
@@ -136,7 +133,7 @@ async def add_expense(
     "/expenses/{expense_id}",
     summary="Show an expense",
     response_model=ExpenseOut,
-    responses=_READ | {200: _ETAG},
+    responses=_READ | {200: ETAG},
     openapi_extra=needs(Action.SEE_LEDGER),
 )
 async def get_expense(workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep) -> JSONText:
@@ -148,7 +145,7 @@ async def get_expense(workspace_id: UUID, expense_id: UUID, actor: Caller, sessi
     "/expenses/{expense_id}",
     summary="Change an expense",
     response_model=ExpenseOut,
-    responses=_WRITE | {200: _ETAG},
+    responses=_WRITE | {200: ETAG},
     openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
 async def change_expense(
@@ -167,7 +164,7 @@ async def change_expense(
         workspace_id=workspace_id,
         expense_id=expense_id,
         change=body.change(),
-        expected_version=_expected_version(if_match),
+        expected_version=expected_version(if_match),
         now=now,
     )
     return _answer(changed)
@@ -188,7 +185,7 @@ async def delete_expense(
         actor=actor,
         workspace_id=workspace_id,
         expense_id=expense_id,
-        expected_version=_expected_version(if_match),
+        expected_version=expected_version(if_match),
         now=now,
     )
 
@@ -197,91 +194,32 @@ async def delete_expense(
     "/expenses/{expense_id}/restore",
     summary="Take an expense out of the trash",
     response_model=ExpenseOut,
-    responses=_WRITE | {200: _ETAG},
+    responses=_WRITE | {200: ETAG},
     openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
 async def restore_expense(
-    workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, now: Now
+    workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
 ) -> JSONResponse:
-    return _answer(
-        await service.restore_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id, now=now)
+    restored = await service.restore_expense(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        expense_id=expense_id,
+        expected_version=expected_version(if_match),
+        now=now,
     )
-
-
-@router.get(
-    "/categories",
-    summary="List categories",
-    response_model=CategoryList,
-    responses=_READ,
-    openapi_extra=needs(Action.SEE_LEDGER),
-)
-async def list_categories(
-    workspace_id: UUID,
-    actor: Caller,
-    session: SessionDep,
-    *,
-    archived: Annotated[bool, Query(description="Archived ones too")] = False,
-) -> JSONResponse:
-    found = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=archived)
-    return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
-
-
-@router.post(
-    "/categories",
-    summary="Make a category",
-    status_code=201,
-    response_model=CategoryOut,
-    responses=_WRITE,
-    openapi_extra=needs(Action.CHANGE_CATEGORIES),
-)
-@idempotent
-async def add_category(
-    workspace_id: UUID, body: CategoryIn, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
-    new = await service.add_category(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
-    return JSONResponse(new.snapshot(), status_code=201)
-
-
-@router.patch(
-    "/categories/{category_id}",
-    summary="Change a category",
-    response_model=CategoryOut,
-    responses=_WRITE,
-    openapi_extra=needs(Action.CHANGE_CATEGORIES),
-)
-async def change_category(
-    workspace_id: UUID, category_id: UUID, body: CategoryPatch, actor: Caller, session: SessionDep, *, now: Now
-) -> JSONResponse:
-    changed = await service.change_category(
-        session, actor=actor, workspace_id=workspace_id, category_id=category_id, change=body.change(), now=now
-    )
-    return JSONResponse(changed.snapshot())
-
-
-@router.delete(
-    "/categories/{category_id}",
-    summary="Archive a category",
-    status_code=204,
-    responses=_WRITE,
-    openapi_extra=needs(Action.CHANGE_CATEGORIES),
-)
-async def archive_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
-    await service.archive_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id, now=now)
+    return _answer(restored)
 
 
 def _answer(expense: Expense, *, status: int = 200) -> JSONResponse:
     return JSONResponse(expense.snapshot(), status_code=status, headers={"ETag": f'"{expense.version}"'})
 
 
-def _expected_version(if_match: str | None) -> int | None:
-    tag = "*" if if_match is None else if_match.strip()
-    if tag == "*":
+def expected_version(if_match: str | None) -> int | None:
+    """The version of an expense that `If-Match` asks for; nothing for any. Raises what `expected_in` raises."""
+    tag = expected_in(if_match)
+    if tag is None or tag == ANY:
         return None
-    if tag.startswith("W/"):
-        raise PreconditionFailed  # a weak tag never matches here (RFC 9110, 13.1.1)
-    if len(tag) < 2 or tag.count('"') != 2 or not tag[0] == tag[-1] == '"':
-        raise Invalid('Write one version in quotation marks, such as "3".', field="If-Match")
-    version = tag[1:-1]
-    if not (version.isascii() and version.isdigit() and len(version) <= 9):
+    if not (tag.isascii() and tag.isdigit() and len(tag) <= 9):
         raise PreconditionFailed  # none of ours, so it cannot be the current one
-    return int(version)
+    return int(tag)

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
 from expenses.errors import Invalid
+from expenses.etags import IfMatch
 from expenses.http import Now, SessionDep
 from expenses.ledger import bulk_service, listing_service, trash_service
-from expenses.ledger.api import Cursor, Limit
+from expenses.ledger.api import Cursor, Limit, expected_version
 from expenses.ledger.bulk import MOST_AT_ONCE, BulkChange, Order, Target, outcome
 from expenses.ledger.model import DEFAULT_PAGE_SIZE
 from expenses.ledger.wire import ExpenseOut, Merchant, Tags
@@ -165,8 +166,17 @@ async def list_trash(
     "/trash/{expense_id}",
     summary="Delete an expense in the trash for ever",
     status_code=204,
-    responses=problems(401, 403, 404),
+    responses=problems(401, 403, 404, 412),
     openapi_extra=needs(Action.PURGE_TRASH),
 )
-async def purge_expense(workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
-    await trash_service.purge_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id, now=now)
+async def purge_expense(
+    workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
+) -> None:
+    await trash_service.purge_expense(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        expense_id=expense_id,
+        expected_version=expected_version(if_match),
+        now=now,
+    )

@@ -17,6 +17,7 @@ from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.ledger import queries
 from expenses.ledger.categories import default_categories, placed
+from expenses.versions import check_version
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ async def list_categories(
     return [each for each in found if with_archived or each.archived_at is None]
 
 
+async def get_category(session: Session, *, actor: Actor, workspace_id: UUID, category_id: UUID) -> Category:
+    """One category, an archived one too. Raises `NotFound` for strangers too."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    found = await queries.category_with_id(session, workspace_id=workspace_id, category_id=category_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
 async def add_category(
     session: Session, *, actor: Actor, workspace_id: UUID, draft: CategoryDraft, now: datetime
 ) -> Category:
@@ -66,19 +76,28 @@ async def add_category(
 
 
 async def change_category(
-    session: Session, *, actor: Actor, workspace_id: UUID, category_id: UUID, change: CategoryChange, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    category_id: UUID,
+    change: CategoryChange,
+    expected: str | None = None,
+    now: datetime,
 ) -> Category:
     """The category as it is afterwards.
 
     Raises:
         NotFound: No such category, it is archived, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
+        PreconditionFailed: The category has another version than the expected one.
         Invalid, CategoryExists: It cannot be as it would be, or not at that place.
     """
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_CATEGORIES)
     async with transaction(session):
         among = await _locked(session, membership.workspace)
         before = _in_use(category_id, among)
+        check_version(expected, before.snapshot())
         after = placed(change.applied_to(before), category_id=category_id, among=among, moving=before)
         if after != before:
             await queries.store_category(session, workspace_id=workspace_id, changed=after)
@@ -87,18 +106,26 @@ async def change_category(
 
 
 async def archive_category(
-    session: Session, *, actor: Actor, workspace_id: UUID, category_id: UUID, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    category_id: UUID,
+    expected: str | None = None,
+    now: datetime,
 ) -> None:
     """Archive a category and those below it: their expenses stay in them, new ones cannot be.
 
     Raises:
         NotFound: No such category, it is archived, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
+        PreconditionFailed: The category has another version than the expected one.
     """
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_CATEGORIES)
     async with transaction(session):
         among = await _locked(session, membership.workspace)
         chosen = _in_use(category_id, among)
+        check_version(expected, chosen.snapshot())
         for before in [chosen, *(each for each in among if each.parent_id == chosen.id)]:
             if before.archived_at is None:
                 after = replace(before, archived_at=now)

@@ -135,6 +135,13 @@ async def categories_of(session: Session, *, workspace_id: UUID) -> list[Categor
     return [_category(row) for row in rows]
 
 
+async def category_with_id(session: Session, *, workspace_id: UUID, category_id: UUID) -> Category | None:
+    """One category, an archived one too."""
+    statement = _CATEGORIES.where(category.c.id == category_id)
+    row = (await session.execute(statement, {"workspace_id": workspace_id})).first()
+    return None if row is None else _category(row)
+
+
 async def categories_in_use(session: Session, *, workspace_id: UUID, among: Iterable[UUID]) -> set[UUID]:
     """Which of these are categories of this workspace that are not archived."""
     statement = select(category.c.id).where(category.c.workspace_id == workspace_id, category.c.archived_at.is_(None))

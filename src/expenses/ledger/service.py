@@ -15,7 +15,13 @@ from expenses.db import transaction
 from expenses.errors import NotFound, PreconditionFailed
 from expenses.ids import uuid7
 from expenses.ledger import queries, record_queries, snapshot_queries
-from expenses.ledger.category_service import add_category, archive_category, change_category, list_categories
+from expenses.ledger.category_service import (
+    add_category,
+    archive_category,
+    change_category,
+    get_category,
+    list_categories,
+)
 from expenses.ledger.conversion_service import convert_expenses, with_conversions
 from expenses.ledger.listing_service import list_expenses, show_expenses
 from expenses.ledger.model import (
@@ -45,6 +51,7 @@ __all__ = [
     "change_expense",
     "convert_expenses",
     "delete_expense",
+    "get_category",
     "get_expense",
     "list_categories",
     "list_expenses",
@@ -160,13 +167,20 @@ async def delete_expense(
 
 
 async def restore_expense(
-    session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    expense_id: UUID,
+    expected_version: int | None = None,
+    now: datetime,
 ) -> Expense:
     """Take an expense out of the trash; one that is not in it stays as it is.
 
     Raises:
         NotFound: There never was such an expense, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
+        PreconditionFailed: The expense has another version than the expected one.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     async with transaction(session):
@@ -175,6 +189,8 @@ async def restore_expense(
         )
         if before is None:
             raise NotFound
+        if expected_version is not None and expected_version != before.version:
+            raise PreconditionFailed
         if before.deleted_at is None:
             return before
         after = marked(before, deleted_at=None, now=now)

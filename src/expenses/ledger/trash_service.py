@@ -10,7 +10,7 @@ from expenses.audit.model import event_of
 from expenses.audit.queries import insert_audit_events
 from expenses.cursor import InvalidCursor, decode, encode
 from expenses.db import transaction
-from expenses.errors import NotFound
+from expenses.errors import NotFound, PreconditionFailed
 from expenses.ledger import bulk_queries, queries
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
 from expenses.workspaces.rights import Action, authorize
@@ -50,20 +50,31 @@ async def list_trash(
     return Page(items, _cursor_of(items[-1], scope) if len(ids) > limit and items else None)
 
 
-async def purge_expense(session: Session, *, actor: Actor, workspace_id: UUID, expense_id: UUID, now: datetime) -> None:
+async def purge_expense(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    expense_id: UUID,
+    expected_version: int | None = None,
+    now: datetime,
+) -> None:
     """Take an expense that is in the trash away for ever; the record of changes keeps what it was.
 
     Raises:
         NotFound: It is not in the trash, or the actor does not belong to the workspace.
         Forbidden: The actor is neither owner nor admin.
+        PreconditionFailed: The expense has another version than the expected one.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.PURGE_TRASH)
     async with transaction(session):
-        purged = await _purge(
+        gone = await _purge(
             session, workspace_id=workspace_id, ids=[expense_id], actor_id=actor.user_id, before=now, now=now
         )
-        if not purged:
+        if not gone:
             raise NotFound
+        if expected_version is not None and expected_version != gone[0].version:
+            raise PreconditionFailed
 
 
 async def purge_old_trash(session: Session, *, kept_for: timedelta, now: datetime) -> int:
@@ -80,14 +91,15 @@ async def _purge_before(session: Session, *, workspace_id: UUID, deadline: datet
     while True:
         async with transaction(session):
             ids = await bulk_queries.trash_before(session, workspace_id=workspace_id, deadline=deadline, limit=BATCH)
-            total += await _purge(session, workspace_id=workspace_id, ids=ids, actor_id=None, before=deadline, now=now)
+            gone = await _purge(session, workspace_id=workspace_id, ids=ids, actor_id=None, before=deadline, now=now)
+            total += len(gone)
         if len(ids) < BATCH:
             return total
 
 
 async def _purge(
     session: Session, *, workspace_id: UUID, ids: Sequence[UUID], actor_id: UUID | None, before: datetime, now: datetime
-) -> int:
+) -> list[Expense]:
     """Those of these that still are in the trash; somebody may have restored one a moment ago."""
     await bulk_queries.lock_expenses(session, workspace_id=workspace_id, ids=ids)
     found = await queries.expenses_with_ids(session, workspace_id=workspace_id, ids=ids)
@@ -96,7 +108,7 @@ async def _purge(
         events = [event_of("purge", before=each, after=None, actor_id=actor_id, now=now) for each in gone]
         await insert_audit_events(session, workspace_id=workspace_id, new=events)
         await bulk_queries.erase_expenses(session, workspace_id=workspace_id, ids=[each.id for each in gone])
-    return len(gone)
+    return gone
 
 
 def _cursor_of(last: Expense, scope: str) -> str:

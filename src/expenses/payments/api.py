@@ -8,17 +8,19 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
+from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
 from expenses.payments import service
-from expenses.payments.model import LONGEST_NAME, Kind
+from expenses.payments.model import LONGEST_NAME, Kind, PaymentAccount
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/payment-accounts", tags=["payment accounts"])
 
 _READ = problems(401, 403, 404)
-_WRITE = problems(401, 403, 404, 409)
+_MAKE = problems(401, 403, 404, 409)
+_WRITE = problems(401, 403, 404, 409, 412)
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, examples=["Joint card"])]
 Currency = Annotated[str | None, Field(description="ISO 4217 code; forms suggest it", examples=["EUR"])]
@@ -86,7 +88,7 @@ async def list_accounts(
     summary="Make a payment account",
     status_code=201,
     response_model=PaymentAccountOut,
-    responses=_WRITE,
+    responses=_MAKE | {201: ETAG},
     openapi_extra=needs(Action.CHANGE_ACCOUNTS),
 )
 @idempotent
@@ -96,18 +98,38 @@ async def add_account(
     new = await service.add_account(
         session, actor=actor, workspace_id=workspace_id, name=body.name, kind=body.kind, currency=body.currency, now=now
     )
-    return JSONResponse(new.snapshot(), status_code=201)
+    answer = _answer(new, status=201)
+    answer.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/payment-accounts/{new.id}"
+    return answer
+
+
+@router.get(
+    "/{account_id}",
+    summary="Show a payment account",
+    response_model=PaymentAccountOut,
+    responses=_READ | {200: ETAG},
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
+async def get_account(workspace_id: UUID, account_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+    return _answer(await service.get_account(session, actor=actor, workspace_id=workspace_id, account_id=account_id))
 
 
 @router.patch(
     "/{account_id}",
     summary="Change a payment account",
     response_model=PaymentAccountOut,
-    responses=_WRITE,
+    responses=_WRITE | {200: ETAG},
     openapi_extra=needs(Action.CHANGE_ACCOUNTS),
 )
 async def change_account(
-    workspace_id: UUID, account_id: UUID, body: PaymentAccountPatch, actor: Caller, session: SessionDep, *, now: Now
+    workspace_id: UUID,
+    account_id: UUID,
+    body: PaymentAccountPatch,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    now: Now,
+    if_match: IfMatch = None,
 ) -> JSONResponse:
     said = body.model_fields_set
     changed = await service.change_account(
@@ -118,9 +140,10 @@ async def change_account(
         name=body.name if "name" in said else None,
         kind=body.kind if "kind" in said else None,
         currency=(body.currency or "") if "currency" in said else None,
+        expected=expected_in(if_match),
         now=now,
     )
-    return JSONResponse(changed.snapshot())
+    return _answer(changed)
 
 
 @router.delete(
@@ -130,5 +153,19 @@ async def change_account(
     responses=_WRITE,
     openapi_extra=needs(Action.CHANGE_ACCOUNTS),
 )
-async def archive_account(workspace_id: UUID, account_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
-    await service.archive_account(session, actor=actor, workspace_id=workspace_id, account_id=account_id, now=now)
+async def archive_account(
+    workspace_id: UUID, account_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
+) -> None:
+    await service.archive_account(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        account_id=account_id,
+        expected=expected_in(if_match),
+        now=now,
+    )
+
+
+def _answer(account: PaymentAccount, *, status: int = 200) -> JSONResponse:
+    said = account.snapshot()
+    return JSONResponse(said, status_code=status, headers=tag_of(said))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
+    from sqlalchemy import Row
+
     from expenses.db import Session
 
 _ACCOUNTS = select(payment_account).where(payment_account.c.workspace_id == bindparam("workspace_id"))
@@ -23,7 +25,14 @@ async def accounts_of(session: Session, *, workspace_id: UUID) -> list[PaymentAc
     """All payment accounts of a workspace by name, archived ones too."""
     statement = _ACCOUNTS.order_by(payment_account.c.name, payment_account.c.id)
     rows = await session.execute(statement, {"workspace_id": workspace_id})
-    return [PaymentAccount(r.id, r.name, r.kind, r.currency, r.created_at, r.archived_at) for r in rows]
+    return [_account(row) for row in rows]
+
+
+async def account_with_id(session: Session, *, workspace_id: UUID, account_id: UUID) -> PaymentAccount | None:
+    """One payment account, an archived one too."""
+    statement = _ACCOUNTS.where(payment_account.c.id == account_id)
+    row = (await session.execute(statement, {"workspace_id": workspace_id})).first()
+    return None if row is None else _account(row)
 
 
 async def accounts_in_use(session: Session, *, workspace_id: UUID, among: Iterable[UUID]) -> set[UUID]:
@@ -52,3 +61,7 @@ async def store_account(session: Session, *, workspace_id: UUID, changed: Paymen
     statement = update(payment_account).where(account.workspace_id == workspace_id, account.id == changed.id)
     values = {"name": changed.name, "kind": changed.kind, "currency": changed.currency}
     await session.execute(statement.values(values | {"archived_at": changed.archived_at}))
+
+
+def _account(row: Row[Any]) -> PaymentAccount:
+    return PaymentAccount(row.id, row.name, row.kind, row.currency, row.created_at, row.archived_at)

@@ -20,6 +20,7 @@ from expenses.payments.model import (
     UnknownAccount,
     parse_name,
 )
+from expenses.versions import check_version
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ async def list_accounts(
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     found = await queries.accounts_of(session, workspace_id=workspace_id)
     return [each for each in found if with_archived or each.archived_at is None]
+
+
+async def get_account(session: Session, *, actor: Actor, workspace_id: UUID, account_id: UUID) -> PaymentAccount:
+    """One payment account, an archived one too. Raises `NotFound` for strangers too."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    found = await queries.account_with_id(session, workspace_id=workspace_id, account_id=account_id)
+    if found is None:
+        raise NotFound
+    return found
 
 
 async def check_accounts(session: Session, *, workspace_id: UUID, among: set[UUID]) -> None:
@@ -87,6 +97,7 @@ async def change_account(
     name: str | None = None,
     kind: Kind | None = None,
     currency: str | None = None,
+    expected: str | None = None,
     now: datetime,
 ) -> PaymentAccount:
     """The payment account as it is afterwards; what is `None` stays, an empty currency is taken away.
@@ -94,12 +105,14 @@ async def change_account(
     Raises:
         NotFound: No such account, it is archived, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
+        PreconditionFailed: The account has another version than the expected one.
         InvalidAccount, UnknownCurrency, WithdrawnCurrency, AccountExists: It cannot be like this.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_ACCOUNTS)
     async with transaction(session):
         among = await _locked(session, workspace_id=workspace_id)
         before = _in_use(account_id, among)
+        check_version(expected, before.snapshot())
         if currency and currency != before.currency:
             currency = _currency(currency, now)
         after = before.changed(name=name, kind=kind, currency=currency)
@@ -111,17 +124,25 @@ async def change_account(
 
 
 async def archive_account(
-    session: Session, *, actor: Actor, workspace_id: UUID, account_id: UUID, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    account_id: UUID,
+    expected: str | None = None,
+    now: datetime,
 ) -> None:
     """Archive a payment account: its expenses keep it, new ones cannot have it.
 
     Raises:
         NotFound: No such account, it is archived, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
+        PreconditionFailed: The account has another version than the expected one.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_ACCOUNTS)
     async with transaction(session):
         before = _in_use(account_id, await _locked(session, workspace_id=workspace_id))
+        check_version(expected, before.snapshot())
         after = replace(before, archived_at=now)
         await queries.store_account(session, workspace_id=workspace_id, changed=after)
         await _record(session, "archive", before, after, actor=actor, workspace_id=workspace_id, now=now)

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
+from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
 from expenses.rates import service
@@ -23,7 +24,7 @@ LARGEST_PAGE_SIZE = 500
 """Rates on one page; they are short."""
 
 _READ = problems(401, 403, 404)
-_WRITE = problems(401, 403, 404, 409)
+_WRITE = problems(401, 403, 404, 409, 412)
 
 Code = Annotated[str, Field(description="ISO 4217 code", examples=["EUR"], pattern="^[A-Z]{3}$")]
 Source = Annotated[str, Field(max_length=LONGEST_SOURCE, description="Where the rate is from")]
@@ -94,31 +95,72 @@ async def list_rates(
     return JSONResponse({"items": [each.snapshot() for each in items], "next": following})
 
 
+@router.get(
+    "/{base}/{quote}/{on}",
+    summary="Show an exchange rate",
+    response_model=RateOut,
+    responses=_READ | {200: ETAG},
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
+async def get_rate(
+    workspace_id: UUID, base: Code, quote: Code, on: date, *, actor: Caller, session: SessionDep
+) -> JSONResponse:
+    return _answer(
+        await service.get_rate(session, actor=actor, workspace_id=workspace_id, base=base, quote=quote, on=on)
+    )
+
+
 @router.put(
     "/{base}/{quote}/{on}",
     summary="Enter an exchange rate",
     response_model=RateOut,
-    responses=_WRITE,
+    responses=_WRITE | {200: ETAG},
     openapi_extra=needs(Action.CHANGE_RATES),
 )
 async def put_rate(
-    workspace_id: UUID, base: Code, quote: Code, on: date, *, body: RateIn, actor: Caller, session: SessionDep, now: Now
+    workspace_id: UUID,
+    base: Code,
+    quote: Code,
+    on: date,
+    *,
+    body: RateIn,
+    actor: Caller,
+    session: SessionDep,
+    now: Now,
+    if_match: IfMatch = None,
 ) -> JSONResponse:
     rate = Rate(workspace_id, base, quote, on, parse_rate(body.rate), body.source)
-    return JSONResponse((await service.put_rate(session, actor=actor, rate=rate, now=now)).snapshot())
+    return _answer(await service.put_rate(session, actor=actor, rate=rate, expected=expected_in(if_match), now=now))
 
 
 @router.delete(
     "/{base}/{quote}/{on}",
     summary="Delete an exchange rate",
     status_code=204,
-    responses=_READ,
+    responses=problems(401, 403, 404, 412),
     openapi_extra=needs(Action.CHANGE_RATES),
 )
 async def delete_rate(
-    workspace_id: UUID, base: Code, quote: Code, on: date, *, actor: Caller, session: SessionDep, now: Now
+    workspace_id: UUID,
+    base: Code,
+    quote: Code,
+    on: date,
+    *,
+    actor: Caller,
+    session: SessionDep,
+    now: Now,
+    if_match: IfMatch = None,
 ) -> None:
-    await service.delete_rate(session, actor=actor, workspace_id=workspace_id, base=base, quote=quote, on=on, now=now)
+    await service.delete_rate(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        base=base,
+        quote=quote,
+        on=on,
+        expected=expected_in(if_match),
+        now=now,
+    )
 
 
 @router.post(
@@ -143,6 +185,11 @@ async def load_rates(
         session, actor=actor, workspace_id=workspace_id, content=await _body(request), source=source, now=now
     )
     return Loaded(rates=rates, changed=changed)
+
+
+def _answer(rate: Rate) -> JSONResponse:
+    said = rate.snapshot()
+    return JSONResponse(said, headers=tag_of(said))
 
 
 async def _body(request: Request) -> bytes:

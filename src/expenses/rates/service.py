@@ -10,12 +10,13 @@ from expenses import cursor as cursors
 from expenses.audit.model import event_about, event_of
 from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
-from expenses.errors import Conflict, NotFound
+from expenses.errors import Conflict, NotFound, PreconditionFailed
 from expenses.ids import uuid7
 from expenses.money import currency_named
 from expenses.rates import queries
 from expenses.rates.ecb import InvalidRatesFile, parse_rates
 from expenses.rates.model import CROSS, Rate, convert, quotation
+from expenses.versions import check_version
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -61,25 +62,36 @@ async def list_rates(
     return items, _cursor(items[-1], scope=scope) if len(found) > limit else None
 
 
-async def put_rate(session: Session, *, actor: Actor, rate: Rate, now: datetime) -> Rate:
+async def get_rate(session: Session, *, actor: Actor, workspace_id: UUID, base: str, quote: str, on: date) -> Rate:
+    """The rate of exactly this day. Raises `NotFound` when there is none, and for strangers."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    found = await queries.rate_on(session, workspace_id=workspace_id, base=base, quote=quote, on=on)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def put_rate(session: Session, *, actor: Actor, rate: Rate, expected: str | None = None, now: datetime) -> Rate:
     """Enter a rate, in place of the one of that day if there is one.
 
     Raises:
         NotFound: The actor does not belong to the workspace.
         Forbidden: The actor may only read.
         UnknownCurrency: One of the two.
+        PreconditionFailed: It has another version than the expected one, or there is none of that day.
         Conflict: Somebody deleted it at this very moment.
     """
     await authorize(session, actor=actor, workspace_id=rate.workspace_id, action=Action.CHANGE_RATES)
     currency_named(rate.base, field="base")
     currency_named(rate.quote, field="quote")
     async with transaction(session):
-        if await queries.insert_rate(session, new=rate):
+        if expected is None and await queries.insert_rate(session, new=rate):
             await _record(session, event_of("create", before=None, after=rate, actor_id=actor.user_id, now=now), rate)
             return rate
         before = await _locked(session, rate)
         if before is None:
-            raise Conflict
+            raise Conflict if expected is None else PreconditionFailed
+        check_version(expected, before.snapshot())
         if (before.rate, before.source) != (rate.rate, rate.source):
             await queries.store_rate(session, changed=rate)
             event = event_of("change", before=before, after=rate, actor_id=actor.user_id, now=now)
@@ -88,13 +100,22 @@ async def put_rate(session: Session, *, actor: Actor, rate: Rate, now: datetime)
 
 
 async def delete_rate(
-    session: Session, *, actor: Actor, workspace_id: UUID, base: str, quote: str, on: date, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    base: str,
+    quote: str,
+    on: date,
+    expected: str | None = None,
+    now: datetime,
 ) -> None:
     """Take a rate away. What was converted with it stays as it is.
 
     Raises:
         NotFound: No such rate, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
+        PreconditionFailed: The rate has another version than the expected one.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_RATES)
     async with transaction(session):
@@ -103,6 +124,7 @@ async def delete_rate(
         )
         if before is None:
             raise NotFound
+        check_version(expected, before.snapshot())
         await queries.delete_rate(session, old=before)
         await _record(session, event_of("delete", before=before, after=None, actor_id=actor.user_id, now=now), before)
 

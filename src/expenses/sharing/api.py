@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
+from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger.api import Cursor, Limit
@@ -22,7 +23,8 @@ from expenses.workspaces.rights import Action, needs
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["sharing"])
 
 _READ = problems(401, 403, 404)
-_WRITE = problems(401, 403, 404, 409)
+_MAKE = problems(401, 403, 404, 409)
+_WRITE = problems(401, 403, 404, 409, 412)
 
 
 class BalanceOut(BaseModel):
@@ -133,7 +135,7 @@ async def list_settlements(
     summary="Record a payment between people",
     status_code=201,
     response_model=SettlementOut,
-    responses=_WRITE,
+    responses=_MAKE | {201: ETAG},
     openapi_extra=needs(Action.SETTLE),
 )
 @idempotent
@@ -142,19 +144,21 @@ async def add_settlement(
 ) -> JSONResponse:
     new = await service.add_settlement(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
     location = f"/api/v1/workspaces/{workspace_id}/settlements/{new.id}"
-    return JSONResponse(new.snapshot(), status_code=201, headers={"Location": location})
+    said = new.snapshot()
+    return JSONResponse(said, status_code=201, headers={"Location": location, **tag_of(said)})
 
 
 @router.get(
     "/settlements/{settlement_id}",
     summary="Show a payment between people",
     response_model=SettlementOut,
-    responses=_READ,
+    responses=_READ | {200: ETAG},
     openapi_extra=needs(Action.SEE_LEDGER),
 )
 async def get_settlement(workspace_id: UUID, settlement_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
     found = await service.get_settlement(session, actor=actor, workspace_id=workspace_id, settlement_id=settlement_id)
-    return JSONResponse(found.snapshot())
+    said = found.snapshot()
+    return JSONResponse(said, headers=tag_of(said))
 
 
 @router.delete(
@@ -165,10 +169,15 @@ async def get_settlement(workspace_id: UUID, settlement_id: UUID, actor: Caller,
     openapi_extra=needs(Action.SETTLE),
 )
 async def delete_settlement(
-    workspace_id: UUID, settlement_id: UUID, actor: Caller, session: SessionDep, now: Now
+    workspace_id: UUID, settlement_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
 ) -> None:
     await service.delete_settlement(
-        session, actor=actor, workspace_id=workspace_id, settlement_id=settlement_id, now=now
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        settlement_id=settlement_id,
+        expected=expected_in(if_match),
+        now=now,
     )
 
 

@@ -14,6 +14,7 @@ from expenses.ledger.cursor import PageKey
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
 from expenses.sharing import queries
 from expenses.sharing.model import CurrencyBalances, Settlement, UnknownPerson, settled_by
+from expenses.versions import check_version
 from expenses.workspaces.member_service import names_of_people
 from expenses.workspaces.rights import Action, authorize
 
@@ -97,13 +98,20 @@ async def add_settlement(
 
 
 async def delete_settlement(
-    session: Session, *, actor: Actor, workspace_id: UUID, settlement_id: UUID, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    settlement_id: UUID,
+    expected: str | None = None,
+    now: datetime,
 ) -> None:
     """Take a payment back: what it settled is owed again. What it was stays in the record of changes.
 
     Raises:
         NotFound: No such payment, or the actor does not belong to the workspace.
         Forbidden: The actor may only read.
+        PreconditionFailed: The payment has another version than the expected one.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SETTLE)
     async with transaction(session):
@@ -111,6 +119,7 @@ async def delete_settlement(
         gone = await queries.settlement_with_id(session, **key, for_update=True)
         if gone is None:
             raise NotFound
+        check_version(expected, gone.snapshot())
         event = event_of("delete", before=gone, after=None, actor_id=actor.user_id, now=now)
         await queries.delete_settlement(session, **key)
         await insert_audit_events(session, workspace_id=workspace_id, new=[event])

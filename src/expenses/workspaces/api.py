@@ -4,10 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller, client_address, require_open_registration
 from expenses.accounts.model import NAME_MAX_LENGTH, PASSWORD_MAX_BYTES, PASSWORD_MIN_LENGTH
+from expenses.etags import ETAG, IfMatch, expected_in
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
@@ -15,7 +17,7 @@ from expenses.workspaces import invitation_service as invitations
 from expenses.workspaces import service
 from expenses.workspaces.model import Kind, WorkspaceChange
 from expenses.workspaces.rights import Action, needs
-from expenses.workspaces.wire import WorkspaceOut, membership_out
+from expenses.workspaces.wire import WorkspaceOut, membership_answer, membership_out
 
 router = APIRouter(prefix="/api/v1", tags=["workspaces"])
 
@@ -137,32 +139,54 @@ async def list_workspaces(actor: Caller, session: SessionDep) -> WorkspaceList:
     return WorkspaceList(items=[membership_out(membership) for membership in memberships])
 
 
-@router.post("/workspaces", summary="Make a workspace", status_code=201, responses=problems(401, 403, 409))
+@router.post(
+    "/workspaces",
+    summary="Make a workspace",
+    status_code=201,
+    response_model=WorkspaceOut,
+    responses=problems(401, 403, 409) | {201: ETAG},
+)
 @idempotent
-async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: SessionDep, now: Now) -> WorkspaceOut:
+async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: SessionDep, now: Now) -> JSONResponse:
     membership = await service.create_workspace(session, actor=actor, now=now, **dict(draft))
-    return membership_out(membership)
+    answer = membership_answer(membership, status=201)
+    answer.headers["Location"] = f"/api/v1/workspaces/{membership.workspace.id}"
+    return answer
 
 
 @router.get(
     "/workspaces/{workspace_id}",
     summary="Show a workspace",
-    responses=problems(401, 403, 404),
+    response_model=WorkspaceOut,
+    responses=problems(401, 403, 404) | {200: ETAG},
     openapi_extra=needs(Action.SEE_WORKSPACE),
 )
-async def get_workspace(workspace_id: UUID, actor: Caller, session: SessionDep) -> WorkspaceOut:
-    return membership_out(await service.get_workspace(session, actor=actor, workspace_id=workspace_id))
+async def get_workspace(workspace_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+    return membership_answer(await service.get_workspace(session, actor=actor, workspace_id=workspace_id))
 
 
 @router.patch(
     "/workspaces/{workspace_id}",
     summary="Change a workspace",
-    responses=problems(401, 403, 404, 409),
+    response_model=WorkspaceOut,
+    responses=problems(401, 403, 404, 409, 412) | {200: ETAG},
     openapi_extra=needs(Action.CHANGE_WORKSPACE),
 )
 async def change_workspace(
-    workspace_id: UUID, body: WorkspacePatch, actor: Caller, session: SessionDep, now: Now
-) -> WorkspaceOut:
-    change = WorkspaceChange(**dict(body))
-    changed = await service.change_workspace(session, actor=actor, workspace_id=workspace_id, change=change, now=now)
-    return membership_out(changed)
+    workspace_id: UUID,
+    body: WorkspacePatch,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    now: Now,
+    if_match: IfMatch = None,
+) -> JSONResponse:
+    changed = await service.change_workspace(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        change=WorkspaceChange(**dict(body)),
+        expected=expected_in(if_match),
+        now=now,
+    )
+    return membership_answer(changed)

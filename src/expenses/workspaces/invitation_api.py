@@ -8,16 +8,18 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
+from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
 from expenses.workspaces import invitation_service as service
 from expenses.workspaces.links import link_of
 from expenses.workspaces.model import Invitation, Role
 from expenses.workspaces.rights import Action, needs
-from expenses.workspaces.wire import WorkspaceOut, membership_out
+from expenses.workspaces.wire import WorkspaceOut, membership_answer
 
 router = APIRouter(prefix="/api/v1", tags=["invitations"])
 
@@ -92,7 +94,7 @@ async def list_invitations(workspace_id: UUID, actor: Caller, session: SessionDe
     _OF_A_WORKSPACE,
     summary="Invite somebody by link",
     status_code=201,
-    responses=problems(401, 403, 404, 409),
+    responses=problems(401, 403, 404, 409) | {201: ETAG},
     openapi_extra=needs(Action.INVITE),
 )
 async def invite(
@@ -114,22 +116,45 @@ async def invite(
         lifetime=timedelta(days=body.expires_in_days),
         now=now,
     )
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update({"Cache-Control": "no-store", **tag_of(new.invitation.snapshot())})
     shown = _out(new.invitation).model_dump()
     return NewInvitationOut(**shown, token=new.token, link=link_of(request, new.token))
+
+
+@router.get(
+    _OF_A_WORKSPACE + "/{invitation_id}",
+    summary="Show an open invitation",
+    response_model=InvitationOut,
+    responses=problems(401, 403, 404) | {200: ETAG},
+    openapi_extra=needs(Action.INVITE),
+)
+async def get_invitation(
+    workspace_id: UUID, invitation_id: UUID, actor: Caller, session: SessionDep, now: Now
+) -> JSONResponse:
+    found = await service.get_invitation(
+        session, actor=actor, workspace_id=workspace_id, invitation_id=invitation_id, now=now
+    )
+    return JSONResponse(_out(found).model_dump(mode="json"), headers=tag_of(found.snapshot()))
 
 
 @router.delete(
     _OF_A_WORKSPACE + "/{invitation_id}",
     summary="Revoke an invitation",
     status_code=204,
-    responses=problems(401, 403, 404),
+    responses=problems(401, 403, 404, 412),
     openapi_extra=needs(Action.INVITE),
 )
 async def revoke_invitation(
-    workspace_id: UUID, invitation_id: UUID, actor: Caller, session: SessionDep, now: Now
+    workspace_id: UUID, invitation_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
 ) -> None:
-    await service.revoke(session, actor=actor, workspace_id=workspace_id, invitation_id=invitation_id, now=now)
+    await service.revoke(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        invitation_id=invitation_id,
+        expected=expected_in(if_match),
+        now=now,
+    )
 
 
 @router.get("/invitations/preview", summary="What an invitation is to", responses=problems(404))
@@ -143,9 +168,14 @@ async def preview_invitation(
     return PreviewOut.model_validate(await service.preview(session, token=token, now=now), from_attributes=True)
 
 
-@router.post("/invitations/accept", summary="Accept an invitation", responses=problems(401, 403, 404, 409))
-async def accept_invitation(body: Acceptance, actor: Caller, session: SessionDep, now: Now) -> WorkspaceOut:
-    return membership_out(await service.accept(session, actor=actor, token=body.token, now=now))
+@router.post(
+    "/invitations/accept",
+    summary="Accept an invitation",
+    response_model=WorkspaceOut,
+    responses=problems(401, 403, 404, 409) | {200: ETAG},
+)
+async def accept_invitation(body: Acceptance, actor: Caller, session: SessionDep, now: Now) -> JSONResponse:
+    return membership_answer(await service.accept(session, actor=actor, token=body.token, now=now))
 
 
 def _out(invitation: Invitation) -> InvitationOut:

@@ -68,6 +68,15 @@ async def open_invitations_of(session: Session, *, workspace_id: UUID, at_most: 
     return [Invitation(*row) for row in await session.execute(statement)]
 
 
+async def open_invitation_with_id(
+    session: Session, *, workspace_id: UUID, invitation_id: UUID, now: datetime
+) -> Invitation | None:
+    """One that can still be accepted."""
+    statement = _OPEN_ONES.where(*_is_open(workspace_id, now), invitation.c.id == invitation_id)
+    row = (await session.execute(statement)).first()
+    return None if row is None else Invitation(*row)
+
+
 async def open_invitation(
     session: Session, *, workspace_id: UUID, token_hash: bytes, now: datetime
 ) -> Invitation | None:

@@ -22,6 +22,7 @@ from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.errors import Forbidden, Invalid, NotFound
 from expenses.ids import uuid7
+from expenses.versions import check_version
 from expenses.workspaces import invitation_queries as queries
 from expenses.workspaces import member_queries
 from expenses.workspaces.model import (
@@ -108,18 +109,41 @@ async def list_invitations(session: Session, *, actor: Actor, workspace_id: UUID
     return await queries.open_invitations_of(session, workspace_id=workspace_id, at_most=MOST_OPEN, now=now)
 
 
-async def revoke(session: Session, *, actor: Actor, workspace_id: UUID, invitation_id: UUID, now: datetime) -> None:
+async def get_invitation(
+    session: Session, *, actor: Actor, workspace_id: UUID, invitation_id: UUID, now: datetime
+) -> Invitation:
+    """One that can still be accepted; raises what `revoke` raises, but for the version."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.INVITE)
+    found = await queries.open_invitation_with_id(
+        session, workspace_id=workspace_id, invitation_id=invitation_id, now=now
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def revoke(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    invitation_id: UUID,
+    expected: str | None = None,
+    now: datetime,
+) -> None:
     """Let nobody accept an invitation any more.
 
     Raises:
         NotFound: The actor does not belong to the workspace, or it has no such open invitation.
         Forbidden: The actor may not.
+        PreconditionFailed: The invitation has another version than the expected one.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.INVITE)
     async with transaction(session):
         gone = await queries.mark_revoked(session, workspace_id=workspace_id, invitation_id=invitation_id, now=now)
         if gone is None:
             raise NotFound
+        check_version(expected, gone.snapshot())
         event = event_of("revoke", before=gone, after=None, actor_id=actor.user_id, now=now)
         await insert_audit_events(session, workspace_id=workspace_id, new=[event])
 

@@ -4,9 +4,11 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from expenses.accounts.auth import Caller
+from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
 from expenses.workspaces import member_service as service
@@ -16,7 +18,7 @@ from expenses.workspaces.rights import Action, needs
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["members"])
 
 _READ = problems(401, 403, 404)
-_WRITE = problems(401, 403, 404, 409)
+_WRITE = problems(401, 403, 404, 409, 412)
 
 
 class MemberOut(BaseModel):
@@ -76,24 +78,44 @@ async def list_former_members(workspace_id: UUID, actor: Caller, session: Sessio
     return FormerMemberList(items=[FormerMemberOut.model_validate(each, from_attributes=True) for each in gone])
 
 
-@router.get("/members/{user_id}", summary="Show a member", responses=_READ, openapi_extra=needs(Action.SEE_MEMBERS))
-async def get_member(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep) -> MemberOut:
-    return _out(await service.get_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id))
+@router.get(
+    "/members/{user_id}",
+    summary="Show a member",
+    response_model=MemberOut,
+    responses=_READ | {200: ETAG},
+    openapi_extra=needs(Action.SEE_MEMBERS),
+)
+async def get_member(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+    return _answer(await service.get_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id))
 
 
 @router.patch(
     "/members/{user_id}",
     summary="Give a member another role",
-    responses=_WRITE,
+    response_model=MemberOut,
+    responses=_WRITE | {200: ETAG},
     openapi_extra=needs(Action.CHANGE_ROLES),
 )
 async def change_role(
-    workspace_id: UUID, user_id: UUID, body: MemberPatch, actor: Caller, session: SessionDep, *, now: Now
-) -> MemberOut:
+    workspace_id: UUID,
+    user_id: UUID,
+    body: MemberPatch,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    now: Now,
+    if_match: IfMatch = None,
+) -> JSONResponse:
     changed = await service.change_role(
-        session, actor=actor, workspace_id=workspace_id, user_id=user_id, role=body.role, now=now
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        user_id=user_id,
+        role=body.role,
+        expected=expected_in(if_match),
+        now=now,
     )
-    return _out(changed)
+    return _answer(changed)
 
 
 @router.delete(
@@ -103,28 +125,43 @@ async def change_role(
     responses=_WRITE,
     openapi_extra=needs(Action.REMOVE_MEMBERS),
 )
-async def remove_member(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
-    await service.remove_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id, now=now)
+async def remove_member(
+    workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
+) -> None:
+    await service.remove_member(
+        session, actor=actor, workspace_id=workspace_id, user_id=user_id, expected=expected_in(if_match), now=now
+    )
 
 
 @router.post(
     "/members/{user_id}/hand-over",
     summary="Make a member the owner in your place",
-    responses=_WRITE,
+    response_model=MemberOut,
+    responses=_WRITE | {200: ETAG},
     openapi_extra=needs(Action.HAND_OVER),
 )
 async def hand_over_workspace(
-    workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, now: Now
-) -> MemberOut:
-    owner = await service.hand_over(session, actor=actor, workspace_id=workspace_id, user_id=user_id, now=now)
-    return _out(owner)
+    workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
+) -> JSONResponse:
+    owner = await service.hand_over(
+        session, actor=actor, workspace_id=workspace_id, user_id=user_id, expected=expected_in(if_match), now=now
+    )
+    return _answer(owner)
 
 
 @router.post(
-    "/leave", summary="Leave a workspace", status_code=204, responses=_WRITE, openapi_extra=needs(Action.LEAVE)
+    "/leave",
+    summary="Leave a workspace",
+    status_code=204,
+    responses=problems(401, 403, 404, 409),
+    openapi_extra=needs(Action.LEAVE),
 )
 async def leave_workspace(workspace_id: UUID, actor: Caller, session: SessionDep, now: Now) -> None:
     await service.leave(session, actor=actor, workspace_id=workspace_id, now=now)
+
+
+def _answer(member: Member) -> JSONResponse:
+    return JSONResponse(_out(member).model_dump(mode="json"), headers=tag_of(member.snapshot()))
 
 
 def _out(member: Member) -> MemberOut:

@@ -12,6 +12,7 @@ from expenses.audit.model import event_about
 from expenses.audit.queries import insert_audit_events
 from expenses.db import transaction
 from expenses.errors import Forbidden, Invalid, NotFound
+from expenses.versions import check_version
 from expenses.workspaces import member_queries as queries
 from expenses.workspaces.model import MOST_MEMBERS
 from expenses.workspaces.rights import Action, authorize
@@ -65,18 +66,27 @@ async def get_member(session: Session, *, actor: Actor, workspace_id: UUID, user
 
 
 async def change_role(
-    session: Session, *, actor: Actor, workspace_id: UUID, user_id: UUID, role: Role, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    user_id: UUID,
+    role: Role,
+    expected: str | None = None,
+    now: datetime,
 ) -> Member:
     """The member with the role from now on.
 
     Raises:
         NotFound: The actor or the member does not belong to the workspace.
         Forbidden: The actor may not, the role is above the actor's own, or the member is not below the actor.
+        PreconditionFailed: The member has another version than the expected one.
         LastOwner: It is the last owner's.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_ROLES)
     async with transaction(session):
         roster = await _roster(session, actor, workspace_id, Action.CHANGE_ROLES)
+        check_version(expected, (await _member(session, workspace_id, user_id)).snapshot())
         roster.check_power(user_id, by=actor.user_id)
         roster.check_gift(role, by=actor.user_id)
         if role != "owner":
@@ -87,15 +97,32 @@ async def change_role(
         return await _member(session, workspace_id, user_id)
 
 
-async def remove_member(session: Session, *, actor: Actor, workspace_id: UUID, user_id: UUID, now: datetime) -> None:
+async def remove_member(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    user_id: UUID,
+    expected: str | None = None,
+    now: datetime,
+) -> None:
     """Let a member belong to the workspace no more, at once; what they recorded and paid stays, with their name.
 
     Raises:
         NotFound: The actor or the member does not belong to the workspace.
         Forbidden: The actor may not, or the member is not below the actor.
+        PreconditionFailed: The member has another version than the expected one.
         LastOwner: It is the last owner.
     """
-    await _take_out(session, Action.REMOVE_MEMBERS, user_id, actor=actor, workspace_id=workspace_id, now=now)
+    await _take_out(
+        session,
+        Action.REMOVE_MEMBERS,
+        user_id,
+        actor=actor,
+        workspace_id=workspace_id,
+        expected=expected,
+        now=now,
+    )
 
 
 async def leave(session: Session, *, actor: Actor, workspace_id: UUID, now: datetime) -> None:
@@ -108,12 +135,21 @@ async def leave(session: Session, *, actor: Actor, workspace_id: UUID, now: date
     await _take_out(session, Action.LEAVE, actor.user_id, actor=actor, workspace_id=workspace_id, now=now)
 
 
-async def hand_over(session: Session, *, actor: Actor, workspace_id: UUID, user_id: UUID, now: datetime) -> Member:
+async def hand_over(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    user_id: UUID,
+    expected: str | None = None,
+    now: datetime,
+) -> Member:
     """Make a member an owner in the actor's place, who becomes an admin; both at once. Answers the new owner.
 
     Raises:
         NotFound: The actor or the member does not belong to the workspace.
         Forbidden: The actor is no owner.
+        PreconditionFailed: The member has another version than the expected one.
         Invalid: The actor cannot take over from the actor.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.HAND_OVER)
@@ -121,6 +157,7 @@ async def hand_over(session: Session, *, actor: Actor, workspace_id: UUID, user_
         raise Invalid("It is yours already; name another member.", field="user_id")
     async with transaction(session):
         roster = await _roster(session, actor, workspace_id, Action.HAND_OVER)
+        check_version(expected, (await _member(session, workspace_id, user_id)).snapshot())
         new_roles: list[tuple[UUID, Role]] = [(user_id, "owner"), (actor.user_id, "admin")]
         for who, role in new_roles:
             if role != roster.role_of(who):
@@ -130,11 +167,19 @@ async def hand_over(session: Session, *, actor: Actor, workspace_id: UUID, user_
 
 
 async def _take_out(
-    session: Session, action: Action, user_id: UUID, *, actor: Actor, workspace_id: UUID, now: datetime
+    session: Session,
+    action: Action,
+    user_id: UUID,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    expected: str | None = None,
+    now: datetime,
 ) -> None:
     await authorize(session, actor=actor, workspace_id=workspace_id, action=action)
     async with transaction(session):
         roster = await _roster(session, actor, workspace_id, action)
+        check_version(expected, (await _member(session, workspace_id, user_id)).snapshot())
         roster.check_power(user_id, by=actor.user_id)
         roster.check_owner_without(user_id)
         deed: Deed = "leave" if user_id == actor.user_id else "remove"

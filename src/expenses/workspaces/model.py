@@ -124,6 +124,10 @@ class Membership:
     user_id: UUID
     role: Role
 
+    def snapshot(self) -> dict[str, Any]:
+        """What the member is shown of it and can change; its version is made from this."""
+        return self.workspace.snapshot() | {"role": self.role}
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -134,6 +138,16 @@ class Member:
     display_name: str
     role: Role
     joined_at: datetime
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the others are shown of them and can change; its version is made from this."""
+        return {
+            "user_id": str(self.user_id),
+            "email": self.email,
+            "display_name": self.display_name,
+            "role": self.role,
+            "joined_at": self.joined_at.isoformat(),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.isolation import enter
 from expenses.money import currency_in_use
+from expenses.versions import check_version
 from expenses.workspaces import queries
 from expenses.workspaces.model import (
     MOST_WORKSPACES,
@@ -96,7 +97,13 @@ async def get_workspace(session: Session, *, actor: Actor, workspace_id: UUID) -
 
 
 async def change_workspace(
-    session: Session, *, actor: Actor, workspace_id: UUID, change: WorkspaceChange, now: datetime
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    change: WorkspaceChange,
+    expected: str | None = None,
+    now: datetime,
 ) -> Membership:
     """The workspace as it is afterwards.
 
@@ -106,6 +113,7 @@ async def change_workspace(
     Raises:
         NotFound: The actor does not belong to the workspace.
         Forbidden: The actor may not.
+        PreconditionFailed: The workspace has another version than the expected one.
         Invalid: The name, the currency or the time zone cannot be used.
         BaseCurrencyInUse: There are expenses.
     """
@@ -114,6 +122,7 @@ async def change_workspace(
         before = await queries.locked_workspace(
             session, workspace_id=workspace_id, against_expenses=change.base_currency is not None
         )
+        check_version(expected, replace(membership, workspace=before).snapshot())
         after = _changed(before, change, now=now)
         if after.base_currency != before.base_currency and await queries.has_expenses(
             session, workspace_id=workspace_id

@@ -6,8 +6,10 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING
 from uuid import UUID  # noqa: TC003 - same
 
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from expenses.etags import tag_of
 from expenses.workspaces.model import Kind, Role  # noqa: TC001 - same
 
 if TYPE_CHECKING:
@@ -38,3 +40,9 @@ def membership_out(membership: Membership) -> WorkspaceOut:
         time_zone=workspace.time_zone,
         created_at=workspace.created_at,
     )
+
+
+def membership_answer(membership: Membership, *, status: int = 200) -> JSONResponse:
+    """A workspace as an answer, with its version."""
+    said = membership_out(membership).model_dump(mode="json")
+    return JSONResponse(said, status_code=status, headers=tag_of(membership.snapshot()))

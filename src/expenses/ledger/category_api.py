@@ -1,0 +1,124 @@
+"""Categories as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from expenses.accounts.auth import Caller
+from expenses.etags import ETAG, IfMatch, expected_in, tag_of
+from expenses.http import Now, SessionDep
+from expenses.idempotency.api import idempotent
+from expenses.ledger import service
+from expenses.ledger.categories import Category
+from expenses.ledger.category_wire import CategoryIn, CategoryList, CategoryOut, CategoryPatch
+from expenses.openapi import problems
+from expenses.workspaces.rights import Action, needs
+
+router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/categories", tags=["ledger"])
+
+_READ = problems(401, 403, 404)
+_MAKE = problems(401, 403, 404, 409)
+_WRITE = problems(401, 403, 404, 409, 412)
+
+
+@router.get(
+    "",
+    summary="List categories",
+    response_model=CategoryList,
+    responses=_READ,
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
+async def list_categories(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    archived: Annotated[bool, Query(description="Archived ones too")] = False,
+) -> JSONResponse:
+    found = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=archived)
+    return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
+
+
+@router.post(
+    "",
+    summary="Make a category",
+    status_code=201,
+    response_model=CategoryOut,
+    responses=_MAKE | {201: ETAG},
+    openapi_extra=needs(Action.CHANGE_CATEGORIES),
+)
+@idempotent
+async def add_category(
+    workspace_id: UUID, body: CategoryIn, actor: Caller, session: SessionDep, now: Now
+) -> JSONResponse:
+    new = await service.add_category(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
+    answer = _answer(new, status=201)
+    answer.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/categories/{new.id}"
+    return answer
+
+
+@router.get(
+    "/{category_id}",
+    summary="Show a category",
+    response_model=CategoryOut,
+    responses=_READ | {200: ETAG},
+    openapi_extra=needs(Action.SEE_LEDGER),
+)
+async def get_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+    return _answer(await service.get_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id))
+
+
+@router.patch(
+    "/{category_id}",
+    summary="Change a category",
+    response_model=CategoryOut,
+    responses=_WRITE | {200: ETAG},
+    openapi_extra=needs(Action.CHANGE_CATEGORIES),
+)
+async def change_category(
+    workspace_id: UUID,
+    category_id: UUID,
+    body: CategoryPatch,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    now: Now,
+    if_match: IfMatch = None,
+) -> JSONResponse:
+    changed = await service.change_category(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        category_id=category_id,
+        change=body.change(),
+        expected=expected_in(if_match),
+        now=now,
+    )
+    return _answer(changed)
+
+
+@router.delete(
+    "/{category_id}",
+    summary="Archive a category",
+    status_code=204,
+    responses=_WRITE,
+    openapi_extra=needs(Action.CHANGE_CATEGORIES),
+)
+async def archive_category(
+    workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
+) -> None:
+    await service.archive_category(
+        session,
+        actor=actor,
+        workspace_id=workspace_id,
+        category_id=category_id,
+        expected=expected_in(if_match),
+        now=now,
+    )
+
+
+def _answer(category: Category, *, status: int = 200) -> JSONResponse:
+    said = category.snapshot()
+    return JSONResponse(said, status_code=status, headers=tag_of(said))
