@@ -119,7 +119,12 @@ async def _paths(client: httpx.AsyncClient, anna: Person, category: str) -> list
     expenses = f"{anna.url}/expenses"
     new = (await record(client, anna, category_id=category))["id"]
     cursors = {}
-    for name, path in {"list": f"{expenses}?limit=50", "trash": f"{anna.url}/trash?limit=50"}.items():
+    for name, path in {
+        "list": f"{expenses}?limit=50",
+        "trash": f"{anna.url}/trash?limit=50",
+        "categories": f"{anna.url}/categories?limit=5",
+        "merchants": f"{anna.url}/merchants?order=name",
+    }.items():
         cursors[name] = (await client.get(path, headers=anna.headers)).json()["next"]
     searches = ("receipt", "nowhere", "amount>100", "tag:trip", "cat:groceries shop", "payer:me receipt", "is:refund")
     return [
@@ -138,7 +143,9 @@ async def _paths(client: httpx.AsyncClient, anna: Person, category: str) -> list
         f"{anna.url}/reports/monthly?month=2024-05",
         *(f"{anna.url}/merchants{each}" for each in ("", "?q=sh", "?q=shop")),
         *(f"{anna.url}/{each}" for each in ("categories", "balances", "settlements", "rates", "payment-accounts")),
-        *(f"{anna.url}/{each}" for each in ("audit", "members")),
+        *(f"{anna.url}/{each}" for each in ("audit", "members", "former-members?limit=5", "invitations")),
+        f"{anna.url}/categories?limit=5&cursor={cursors['categories']}",
+        f"{anna.url}/merchants?order=name&cursor={cursors['merchants']}",
         anna.url,
         *(f"/api/v1/{each}" for each in ("me", "workspaces", "me/tokens", "me/sessions", "me/events")),
     ]

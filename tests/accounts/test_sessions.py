@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from tests.people import PASSWORD
 
-from expenses.accounts import event_queries, service, token_service
+from expenses.accounts import event_queries, service
 from expenses.accounts.devices import UNKNOWN, device_of
 from expenses.db import transaction
 
@@ -139,7 +139,6 @@ async def test_what_happened_is_on_record_for_its_owner_only(
 async def test_the_record_is_read_page_by_page_and_keeps_the_newest(
     client: httpx.AsyncClient, anna: Person, session: Session, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(token_service, "PAGE_SIZE", 2)
     monkeypatch.setattr(event_queries, "KEPT", 3)
     async with transaction(session):
         for number in range(5):
@@ -148,7 +147,7 @@ async def test_the_record_is_read_page_by_page_and_keeps_the_newest(
                 session, user_id=anna.user.id, kind="token_made", detail=str(number), now=clock()
             )
         await event_queries.forget_old_events(session, user_id=anna.user.id)
-    first = (await client.get("/api/v1/me/events", headers=anna.headers)).json()
+    first = (await client.get("/api/v1/me/events?limit=2", headers=anna.headers)).json()
     assert [event["detail"] for event in first["items"]] == ["4", "3"]
     params = {"cursor": first["next"]}
     second = (await client.get("/api/v1/me/events", params=params, headers=anna.headers)).json()

@@ -138,15 +138,14 @@ async def test_a_token_of_nonsense_is_refused(client: httpx.AsyncClient, anna: P
 
 
 async def test_tokens_are_listed_page_by_page_and_only_to_their_owner(
-    client: httpx.AsyncClient, anna: Person, people: People, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, anna: Person, people: People, clock: Clock
 ) -> None:
-    monkeypatch.setattr(token_service, "PAGE_SIZE", 2)
     for number in range(4):
         clock.turn(timedelta(seconds=1))
         await made(client, anna.headers, name=f"Token {number}")
     seen, cursor = [], ""
     while True:
-        page = (await client.get(TOKENS, params={"cursor": cursor}, headers=anna.headers)).json()
+        page = (await client.get(TOKENS, params={"limit": 2, "cursor": cursor}, headers=anna.headers)).json()
         seen += [token["name"] for token in page["items"]]
         if page["next"] is None:
             break

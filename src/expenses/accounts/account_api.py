@@ -4,19 +4,20 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from expenses.accounts import token_service
 from expenses.accounts.auth import Administrator, Caller
 from expenses.accounts.model import NAME_MAX_LENGTH, Actor, EventKind, OpenSession, Scope
-from expenses.accounts.token_service import LIFETIME_MAX_DAYS
+from expenses.accounts.token_service import LARGEST_PAGE_SIZE, LIFETIME_MAX_DAYS, PAGE_SIZE
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
+from expenses.paging import Cursor, up_to
 
 router = APIRouter(prefix="/api/v1/me", tags=["accounts"])
 
-Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Limit = Annotated[int, up_to(LARGEST_PAGE_SIZE, otherwise=PAGE_SIZE)]
 
 
 class TokenDraft(BaseModel):
@@ -96,10 +97,12 @@ class EventList(BaseModel):
 
 
 @router.get("/tokens", summary="List your API tokens", responses=problems(401, 403))
-async def list_tokens(actor: Caller, session: SessionDep, now: Now, cursor: Cursor = None) -> TokenList:
-    tokens, following = await token_service.list_tokens(session, actor=actor, now=now, cursor=cursor)
-    items = [TokenOut.model_validate(token, from_attributes=True) for token in tokens]
-    return TokenList(items=items, next=following)
+async def list_tokens(
+    actor: Caller, session: SessionDep, *, now: Now, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+) -> TokenList:
+    page = await token_service.list_tokens(session, actor=actor, now=now, limit=limit, cursor=cursor)
+    items = [TokenOut.model_validate(token, from_attributes=True) for token in page.items]
+    return TokenList(items=items, next=page.next)
 
 
 @router.post("/tokens", summary="Make an API token", status_code=201, responses=problems(401, 403, 409))
@@ -121,9 +124,11 @@ async def revoke_token(token_id: UUID, actor: Caller, session: SessionDep, now: 
 
 
 @router.get("/sessions", summary="List the browsers in which you are signed in", responses=problems(401, 403))
-async def list_sessions(actor: Caller, session: SessionDep, now: Now, cursor: Cursor = None) -> SessionList:
-    sessions, following = await token_service.list_sessions(session, actor=actor, now=now, cursor=cursor)
-    return SessionList(items=[_session_out(each, actor) for each in sessions], next=following)
+async def list_sessions(
+    actor: Caller, session: SessionDep, *, now: Now, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+) -> SessionList:
+    page = await token_service.list_sessions(session, actor=actor, now=now, limit=limit, cursor=cursor)
+    return SessionList(items=[_session_out(each, actor) for each in page.items], next=page.next)
 
 
 @router.delete("/sessions", summary="Sign all your other browsers out", status_code=204, responses=problems(401, 403))
@@ -142,9 +147,12 @@ async def end_session(session_id: UUID, actor: Administrator, session: SessionDe
 
 
 @router.get("/events", summary="List what happened to your account", responses=problems(401, 403))
-async def list_account_events(actor: Caller, session: SessionDep, cursor: Cursor = None) -> EventList:
-    events, following = await token_service.list_events(session, actor=actor, cursor=cursor)
-    return EventList(items=[EventOut.model_validate(event, from_attributes=True) for event in events], next=following)
+async def list_account_events(
+    actor: Caller, session: SessionDep, *, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+) -> EventList:
+    page = await token_service.list_events(session, actor=actor, limit=limit, cursor=cursor)
+    items = [EventOut.model_validate(event, from_attributes=True) for event in page.items]
+    return EventList(items=items, next=page.next)
 
 
 def _session_out(found: OpenSession, actor: Actor) -> SessionOut:

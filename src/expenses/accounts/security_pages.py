@@ -31,8 +31,8 @@ async def security_page(
 
 @router.get("/events")
 async def events_page(request: Request, session: SessionDep, actor: SignedIn, cursor: str | None = None) -> Response:
-    events, following = await token_service.list_events(session, actor=actor, cursor=cursor)
-    return page(request, "accounts/events.html", actor=actor, events=events, event_texts=EVENTS, next=following)
+    found = await token_service.list_events(session, actor=actor, cursor=cursor)
+    return page(request, "accounts/events.html", actor=actor, events=found.items, event_texts=EVENTS, next=found.next)
 
 
 @router.post("/profile")
@@ -178,9 +178,9 @@ async def _page(
     tokens_cursor: str | None = None,
 ) -> Response:
     """The page, with one section's form as it was sent and what is wrong with it."""
-    tokens, older_tokens = await token_service.list_tokens(session, actor=actor, now=now, cursor=tokens_cursor)
-    sessions, _ = await token_service.list_sessions(session, actor=actor, now=now)
-    events, _ = await token_service.list_events(session, actor=actor)
+    tokens = await token_service.list_tokens(session, actor=actor, now=now, cursor=tokens_cursor)
+    sessions = await token_service.list_sessions(session, actor=actor, now=now)
+    events = await token_service.list_events(session, actor=actor, limit=5)
     done = flash.recall(request)
     response = page(
         request,
@@ -188,10 +188,10 @@ async def _page(
         status=error.status if error else 200,
         actor=actor,
         factor=await factor_service.status(session, actor=actor),
-        sessions=sessions,
-        tokens=tokens,
-        older_tokens=older_tokens,
-        events=events[:5],
+        sessions=sessions.items,
+        tokens=tokens.items,
+        older_tokens=tokens.next,
+        events=events.items,
         event_texts=EVENTS,
         scope_choices=SCOPES,
         scopes_text=scopes_text,

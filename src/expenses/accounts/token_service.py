@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from expenses import cursor as cursors
 from expenses.accounts import event_queries, queries, session_queries
 from expenses.accounts.model import (
     ALL_SCOPES,
@@ -21,6 +21,7 @@ from expenses.accounts.model import (
     parse_name,
 )
 from expenses.accounts.tokens import new_api_token, token_hash
+from expenses.cursor import Listing, Page
 from expenses.db import transaction
 from expenses.errors import Invalid, NotFound
 from expenses.ids import uuid7
@@ -28,7 +29,6 @@ from expenses.ids import uuid7
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
-    from uuid import UUID
 
     from expenses.db import Session
 
@@ -42,7 +42,9 @@ TOKENS_MAX = 100
 """Valid tokens of one person, above which no more can be made by `create_token`: the list stays readable."""
 
 PAGE_SIZE = 50
-"""Rows of a page of a person's tokens, sessions or events."""
+"""Rows of a page of a person's tokens, sessions or events, unless somebody says how many."""
+
+LARGEST_PAGE_SIZE = 200
 
 
 def parse_scopes(names: Collection[str]) -> frozenset[Scope]:
@@ -105,16 +107,17 @@ def _end_of(days: int | None, *, actor: Actor, now: datetime) -> datetime:
 
 
 async def list_tokens(
-    session: Session, *, actor: Actor, now: datetime, cursor: str | None = None
-) -> tuple[list[Token], str | None]:
-    """A page of the actor's valid API tokens, newest first, and the cursor of the next page.
+    session: Session, *, actor: Actor, now: datetime, limit: int = PAGE_SIZE, cursor: str | None = None
+) -> Page[Token]:
+    """A page of the actor's valid API tokens, newest first.
 
     Raises:
-        InvalidCursor: It is not from this list.
+        InvalidCursor: The cursor is not one of this list.
     """
-    before = _before(cursor, "tokens", actor)
-    found = await session_queries.tokens_of(session, user_id=actor.user_id, now=now, before=before, limit=PAGE_SIZE + 1)
-    return found[:PAGE_SIZE], _next("tokens", actor, [each.id for each in found])
+    listing: Listing[Token] = Listing(f"tokens {actor.user_id}", (UUID,), lambda each: (each.id,))
+    (before,) = listing.key_in(cursor or None) or (None,)
+    found = await session_queries.tokens_of(session, user_id=actor.user_id, now=now, before=before, limit=limit + 1)
+    return listing.page(found, limit=limit)
 
 
 async def revoke_token(session: Session, *, actor: Actor, token_id: UUID, now: datetime) -> None:
@@ -131,18 +134,17 @@ async def revoke_token(session: Session, *, actor: Actor, token_id: UUID, now: d
 
 
 async def list_sessions(
-    session: Session, *, actor: Actor, now: datetime, cursor: str | None = None
-) -> tuple[list[OpenSession], str | None]:
-    """A page of the actor's open page sessions, newest first, and the cursor of the next page.
+    session: Session, *, actor: Actor, now: datetime, limit: int = PAGE_SIZE, cursor: str | None = None
+) -> Page[OpenSession]:
+    """A page of the actor's open page sessions, newest first.
 
     Raises:
-        InvalidCursor: It is not from this list.
+        InvalidCursor: The cursor is not one of this list.
     """
-    before = _before(cursor, "sessions", actor)
-    found = await session_queries.sessions_of(
-        session, user_id=actor.user_id, now=now, before=before, limit=PAGE_SIZE + 1
-    )
-    return found[:PAGE_SIZE], _next("sessions", actor, [each.id for each in found])
+    listing: Listing[OpenSession] = Listing(f"sessions {actor.user_id}", (UUID,), lambda each: (each.id,))
+    (before,) = listing.key_in(cursor or None) or (None,)
+    found = await session_queries.sessions_of(session, user_id=actor.user_id, now=now, before=before, limit=limit + 1)
+    return listing.page(found, limit=limit)
 
 
 async def end_session(session: Session, *, actor: Actor, session_id: UUID, now: datetime) -> None:
@@ -170,23 +172,14 @@ async def end_other_sessions(session: Session, *, actor: Actor, now: datetime) -
 
 
 async def list_events(
-    session: Session, *, actor: Actor, cursor: str | None = None
-) -> tuple[list[AccountEvent], str | None]:
-    """A page of what happened to the actor's account, newest first, and the cursor of the next page.
+    session: Session, *, actor: Actor, limit: int = PAGE_SIZE, cursor: str | None = None
+) -> Page[AccountEvent]:
+    """A page of what happened to the actor's account, newest first.
 
     Raises:
-        InvalidCursor: It is not from this list.
+        InvalidCursor: The cursor is not one of this list.
     """
-    before = _before(cursor, "events", actor)
-    found = await event_queries.events_of(session, user_id=actor.user_id, before=before, limit=PAGE_SIZE + 1)
-    return found[:PAGE_SIZE], _next("events", actor, [each.id for each in found])
-
-
-def _before(cursor: str | None, what: str, actor: Actor) -> UUID | None:
-    return cursors.decode_id(cursor, scope=f"{what} {actor.user_id}") if cursor else None
-
-
-def _next(what: str, actor: Actor, found: list[UUID]) -> str | None:
-    if len(found) <= PAGE_SIZE:
-        return None
-    return cursors.encode_id(found[PAGE_SIZE - 1], scope=f"{what} {actor.user_id}")
+    listing: Listing[AccountEvent] = Listing(f"events {actor.user_id}", (UUID,), lambda each: (each.id,))
+    (before,) = listing.key_in(cursor or None) or (None,)
+    found = await event_queries.events_of(session, user_id=actor.user_id, before=before, limit=limit + 1)
+    return listing.page(found, limit=limit)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from expenses.audit import queries
+from expenses.cursor import Page
 from expenses.errors import NotFound
 from expenses.ledger import cursor as cursors
-from expenses.ledger.model import DEFAULT_PAGE_SIZE, Expense, Page
+from expenses.ledger.model import DEFAULT_PAGE_SIZE, Expense
 from expenses.ledger.queries import expense_with_id
 from expenses.workspaces.rights import Action, authorize
 

@@ -105,7 +105,7 @@ class TagOut(BaseModel):
 
 
 class TagList(BaseModel):
-    """Tags, most used first; there is no following page."""
+    """A page of tags, most used first. One that is used while you turn pages takes another place."""
 
     items: list[TagOut]
     next: str | None = None
@@ -118,11 +118,13 @@ class TagList(BaseModel):
     responses=problems(401, 403, 404),
     openapi_extra=needs(Action.SEE_LEDGER),
 )
-async def list_tags(workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = None) -> JSONResponse:
-    found = await listing_service.list_tags(
-        session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_PAGE_SIZE
+async def list_tags(
+    workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = None, cursor: Cursor = None
+) -> JSONResponse:
+    page = await listing_service.list_tags(
+        session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_PAGE_SIZE, cursor=cursor
     )
-    return JSONResponse({"items": [{"name": name, "count": count} for name, count in found], "next": None})
+    return JSONResponse({"items": [{"name": name, "count": count} for name, count in page.items], "next": page.next})
 
 
 @router.post(

@@ -11,9 +11,10 @@ from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger import service
-from expenses.ledger.categories import Category
+from expenses.ledger.categories import MOST_CATEGORIES, Category
 from expenses.ledger.category_wire import CategoryIn, CategoryList, CategoryOut, CategoryPatch
 from expenses.openapi import problems
+from expenses.paging import Cursor, up_to
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/categories", tags=["ledger"])
@@ -36,9 +37,13 @@ async def list_categories(
     session: SessionDep,
     *,
     archived: Annotated[bool, Query(description="Archived ones too")] = False,
+    limit: Annotated[int, up_to(MOST_CATEGORIES)] = MOST_CATEGORIES,
+    cursor: Cursor = None,
 ) -> JSONResponse:
-    found = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=archived)
-    return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
+    page = await service.categories_on_page(
+        session, actor=actor, workspace_id=workspace_id, with_archived=archived, limit=limit, cursor=cursor
+    )
+    return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
 
 
 @router.post(

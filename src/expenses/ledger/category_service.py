@@ -8,26 +8,27 @@ Changes wait for each other (`lock_categories`), because two that are right alon
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from expenses.audit.model import event_of
 from expenses.audit.queries import insert_audit_events
+from expenses.cursor import Listing, Page
 from expenses.db import transaction
 from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.ledger import queries
-from expenses.ledger.categories import default_categories, placed
+from expenses.ledger.categories import Category, default_categories, placed
 from expenses.versions import check_version
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
     from expenses.accounts.model import Actor
     from expenses.audit.model import Action as Deed
     from expenses.db import Session
-    from expenses.ledger.categories import Category, CategoryChange, CategoryDraft
+    from expenses.ledger.categories import CategoryChange, CategoryDraft
     from expenses.workspaces.model import Workspace
 
 
@@ -45,6 +46,29 @@ async def list_categories(
         async with transaction(session):
             found = await _with_defaults(session, membership.workspace)
     return [each for each in found if with_archived or each.archived_at is None]
+
+
+async def categories_on_page(
+    session: Session, *, actor: Actor, workspace_id: UUID, with_archived: bool, limit: int, cursor: str | None = None
+) -> Page[Category]:
+    """A page of `list_categories`; raises what that raises, and `InvalidCursor`."""
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    listing: Listing[Category] = Listing(
+        f"categories {workspace_id} {with_archived}",
+        (int, str, UUID),
+        lambda each: (each.position, each.name, each.id),
+    )
+    asked: dict[str, Any] = {
+        "workspace_id": workspace_id,
+        "with_archived": with_archived,
+        "after": listing.key_in(cursor),
+    }
+    found = await queries.categories_of(session, **asked, limit=limit + 1)
+    if not found and cursor is None and not await queries.categories_of(session, workspace_id=workspace_id, limit=1):
+        async with transaction(session):
+            await _with_defaults(session, membership.workspace)
+        found = await queries.categories_of(session, **asked, limit=limit + 1)
+    return listing.page(found, limit=limit)
 
 
 async def get_category(session: Session, *, actor: Actor, workspace_id: UUID, category_id: UUID) -> Category:

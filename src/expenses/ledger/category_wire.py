@@ -27,7 +27,7 @@ class CategoryOut(BaseModel):
 
 
 class CategoryList(BaseModel):
-    """All categories of a workspace."""
+    """A page of the categories of a workspace, in the order of their positions."""
 
     items: list[CategoryOut]
     next: str | None = None

@@ -7,10 +7,11 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from expenses.cursor import Listing, Page
 from expenses.ledger import queries, search_queries, snapshot_queries
 from expenses.ledger.criteria import Names, criteria_of
 from expenses.ledger.cursor import PageKey
-from expenses.ledger.model import DEFAULT_PAGE_SIZE, ExpenseFilter, Page
+from expenses.ledger.model import DEFAULT_PAGE_SIZE, ExpenseFilter
 from expenses.ledger.search import parse
 from expenses.payments.queries import accounts_of
 from expenses.workspaces.member_queries import former_members_of, members_of
@@ -99,14 +100,24 @@ def _key_of(text: str) -> PageKey:
     return PageKey(date.fromisoformat(said["spent_on"]), UUID(said["id"]))
 
 
-async def list_tags(session: Session, *, actor: Actor, workspace_id: UUID, limit: int) -> list[tuple[str, int]]:
-    """The tags of the newest `search_queries.FAR` expenses with how many of those have it, most used first.
+async def list_tags(
+    session: Session, *, actor: Actor, workspace_id: UUID, limit: int, cursor: str | None = None
+) -> Page[tuple[str, int]]:
+    """A page of the tags of the newest `search_queries.FAR` expenses with how many of those have it, most used first.
+
+    A tag that gets or loses expenses while somebody turns pages takes another place.
 
     Raises:
         NotFound: The actor does not belong to the workspace.
+        InvalidCursor: The cursor is not one of this list.
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
-    return await search_queries.tags_in_use(session, workspace_id=workspace_id, among=search_queries.FAR, limit=limit)
+    listing: Listing[tuple[str, int]] = Listing(f"tags {workspace_id}", (int, str), lambda each: (each[1], each[0]))
+    after = listing.key_in(cursor)
+    found = await search_queries.tags_in_use(
+        session, workspace_id=workspace_id, among=search_queries.FAR, limit=limit + 1, after=after
+    )
+    return listing.page(found, limit=limit)
 
 
 async def _found(

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from expenses.errors import Invalid
 from expenses.ledger.lines import LONGEST_LINE_NOTE, InvalidLines, Line, check_lines
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from expenses.money import Money
     from expenses.rates.model import Converted
 
-T = TypeVar("T")
 
 EARLIEST_DAY: Final = date(1900, 1, 1)
 """First day on which anything can be spent here. A year like 0026 is a typing error, not history."""
@@ -89,15 +88,6 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 """Says of a field of a change: leave it as it is. `None` means: empty it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some rows in their order, and where the following ones begin."""
-
-    items: list[T]
-    next: str | None
-    """Opaque cursor of the next page; `None` on the last one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,9 +128,21 @@ async def store_expense(session: Session, *, workspace_id: UUID, before: Expense
     await _insert_parts(session, workspace_id=workspace_id, new=[changed])
 
 
-async def categories_of(session: Session, *, workspace_id: UUID) -> list[Category]:
-    """All categories of a workspace, archived ones too, in the order of their positions."""
-    statement = _CATEGORIES.order_by(category.c.position, category.c.name, category.c.id)
+async def categories_of(
+    session: Session,
+    *,
+    workspace_id: UUID,
+    with_archived: bool = True,
+    after: tuple[int, str, UUID] | None = None,
+    limit: int | None = None,
+) -> list[Category]:
+    """The categories of a workspace in the order of their positions; those after a key, at most so many."""
+    key = (category.c.position, category.c.name, category.c.id)
+    statement = _CATEGORIES.order_by(*key).limit(limit)
+    if not with_archived:
+        statement = statement.where(category.c.archived_at.is_(None))
+    if after is not None:
+        statement = statement.where(tuple_(*key) > tuple_(*after))
     rows = await session.execute(statement, {"workspace_id": workspace_id})
     return [_category(row) for row in rows]
 

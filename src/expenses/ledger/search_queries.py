@@ -123,13 +123,21 @@ def keys_found(
     return union_all(*parts, select(far.c.id, true()), select(last.c.id, false()))
 
 
-async def tags_in_use(session: Session, *, workspace_id: UUID, among: int, limit: int) -> list[tuple[str, int]]:
-    """The tags of that many newest living expenses, each with the number of those that have it, most used first."""
+async def tags_in_use(
+    session: Session, *, workspace_id: UUID, among: int, limit: int, after: tuple[int, str] | None = None
+) -> list[tuple[str, int]]:
+    """The tags of that many newest living expenses, each with the number of those that have it, most used first.
+
+    Those after a number and a tag. Adds them all up for each page: nothing keeps their numbers.
+    """
     living = _living(Criteria(), None).with_only_columns(expense.c.tags)
     tag = func.unnest(_in_order(living).limit(among).subquery().c.tags).label("tag")
     tags = select(tag).subquery()
     statement = select(tags.c.tag, func.count().label("count")).group_by(tags.c.tag)
     statement = statement.order_by(func.count().desc(), tags.c.tag).limit(limit)
+    if after is not None:
+        number, last = after
+        statement = statement.having((func.count() < number) | ((func.count() == number) & (tags.c.tag > last)))
     rows = await session.execute(statement, {"workspace_id": workspace_id})
     return [(row.tag, row[1]) for row in rows]
 

@@ -18,6 +18,7 @@ from expenses.ledger import queries, record_queries, snapshot_queries
 from expenses.ledger.category_service import (
     add_category,
     archive_category,
+    categories_on_page,
     change_category,
     get_category,
     list_categories,
@@ -47,6 +48,7 @@ __all__ = [
     "add_expense",
     "add_expenses",
     "archive_category",
+    "categories_on_page",
     "change_category",
     "change_expense",
     "convert_expenses",

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from expenses.audit.model import event_of
 from expenses.audit.queries import insert_audit_events
-from expenses.cursor import InvalidCursor, decode, encode
+from expenses.cursor import InvalidCursor, Page, decode, encode
 from expenses.db import transaction
 from expenses.errors import NotFound, PreconditionFailed
 from expenses.ledger import bulk_queries, queries
-from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
+from expenses.ledger.model import DEFAULT_PAGE_SIZE
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:

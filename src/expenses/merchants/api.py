@@ -1,7 +1,7 @@
 """Merchants as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -9,6 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
+from expenses.cursor import InvalidCursor
+from expenses.errors import Invalid
 from expenses.http import Now, SessionDep
 from expenses.ledger.model import LONGEST_MERCHANT
 from expenses.ledger.wire import Merchant, Unsaid
@@ -33,7 +35,7 @@ class MerchantOut(BaseModel):
 
 
 class MerchantList(BaseModel):
-    """Suggestions, best first; there is no following page."""
+    """Suggestions, best first, without a following page; or a page of all merchants, by name."""
 
     items: list[MerchantOut]
     next: str | None = None
@@ -56,7 +58,7 @@ class RenameOut(BaseModel):
 
 @router.get(
     "",
-    summary="Suggest merchants",
+    summary="Suggest merchants, or list them all",
     response_model=MerchantList,
     responses=problems(401, 403, 404),
     openapi_extra=needs(Action.SEE_LEDGER),
@@ -76,7 +78,21 @@ async def suggest_merchants(
         Unsaid,
         Query(description=f"{DEFAULT_SUGGESTIONS} if missing"),
     ] = None,
+    order: Annotated[
+        Literal["likely", "name"],
+        Query(description="`likely`: what is meant by `q`. `name`: all of them, page by page, without a `q`"),
+    ] = "likely",
+    cursor: Annotated[str | None, Unsaid, Query(description="`next` of the page before; with `order=name`")] = None,
 ) -> JSONResponse:
+    if order == "name":
+        if q:
+            raise Invalid("All merchants are listed; leave `q` out.", field="q")
+        page = await service.list_merchants(
+            session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_SUGGESTIONS, cursor=cursor
+        )
+        return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
+    if cursor is not None:
+        raise InvalidCursor("Suggestions have no following page; list all with `order=name`.", field="cursor")
     found = await service.suggest_merchants(
         session, actor=actor, workspace_id=workspace_id, q=q or "", limit=limit or DEFAULT_SUGGESTIONS
     )

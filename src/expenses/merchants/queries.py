@@ -8,7 +8,7 @@ bounded, whatever the number of expenses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, func, select, text
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from sqlalchemy import TextClause
+    from sqlalchemy import Row, TextClause
 
     from expenses.db import Session
 
@@ -101,7 +101,40 @@ async def merchants_like(
         values["beyond"] = first + "\U0010ffff"
         values |= {"most_found": MOST_FOUND, "frequent": FREQUENT} if is_indexed else {}
     rows = await session.execute(statement, values)
-    return [Merchant(row.merchant, row.spent_on, row.category_id, row.currency, row.account_id) for row in rows]
+    return [_merchant(row) for row in rows]
+
+
+_BY_NAME: Final = text(
+    """
+    WITH RECURSIVE leap(name) AS (
+        (SELECT lower(merchant) FROM workspace_expense
+         WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND lower(merchant) ~>~ :after
+         ORDER BY lower(merchant) USING ~<~ LIMIT 1)
+        UNION ALL
+        SELECT (SELECT lower(merchant) FROM workspace_expense
+                WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND lower(merchant) ~>~ leap.name
+                ORDER BY lower(merchant) USING ~<~ LIMIT 1)
+        FROM leap WHERE leap.name IS NOT NULL
+    )
+    SELECT names.name AS key, latest.* FROM (SELECT name FROM leap WHERE name IS NOT NULL LIMIT :limit) AS names
+    CROSS JOIN LATERAL (
+        SELECT merchant, spent_on, category_id, currency, account_id FROM workspace_expense
+        WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND lower(merchant) = names.name
+        ORDER BY spent_on DESC, id DESC LIMIT 1
+    ) AS latest
+    ORDER BY names.name USING ~<~"""
+).bindparams(bindparam("workspace_id", type_=expense.c.workspace_id.type))
+
+
+async def merchants_by_name(
+    session: Session, *, workspace_id: UUID, after: str, limit: int
+) -> list[tuple[str, Merchant]]:
+    """All merchants in the order of their names in small letters, by characters; those after such a name.
+
+    Each with its name in small letters. Leaps from one to the next, whatever the number of expenses.
+    """
+    rows = await session.execute(_BY_NAME, {"workspace_id": workspace_id, "after": after, "limit": limit})
+    return [(row.key, _merchant(row)) for row in rows]
 
 
 async def expenses_of_merchants(
@@ -113,3 +146,7 @@ async def expenses_of_merchants(
     keys = [func.lower(name) for name in names]
     statement = statement.where(merchant_key(workspace_expense).in_(keys), its.merchant != but)
     return list((await session.execute(statement.limit(limit))).scalars())
+
+
+def _merchant(row: Row[Any]) -> Merchant:
+    return Merchant(row.merchant, row.spent_on, row.category_id, row.currency, row.account_id)

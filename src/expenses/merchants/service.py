@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from expenses.cursor import Listing, Page
 from expenses.ledger.bulk import BulkChange, Order, Target
 from expenses.ledger.bulk_service import change_expenses
 from expenses.ledger.conditions import HasText
 from expenses.ledger.model import LONGEST_MERCHANT
 from expenses.ledger.texts import check_text
 from expenses.merchants import queries
-from expenses.merchants.model import DEFAULT_SUGGESTIONS, MOST_RENAMED, TooManyExpenses
+from expenses.merchants.model import DEFAULT_SUGGESTIONS, MOST_RENAMED, Merchant, TooManyExpenses
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from expenses.accounts.model import Actor
     from expenses.db import Session
-    from expenses.merchants.model import Merchant
 
 
 async def suggest_merchants(
@@ -38,6 +38,23 @@ async def suggest_merchants(
     return await queries.merchants_like(
         session, workspace_id=workspace_id, q=q, is_indexed=HasText(q).is_indexed, limit=limit
     )
+
+
+async def list_merchants(
+    session: Session, *, actor: Actor, workspace_id: UUID, limit: int, cursor: str | None = None
+) -> Page[Merchant]:
+    """A page of all merchants by name, in whatever case.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+        InvalidCursor: The cursor is not one of this list.
+    """
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    listing: Listing[tuple[str, Merchant]] = Listing(f"merchants {workspace_id}", (str,), lambda each: (each[0],))
+    (after,) = listing.key_in(cursor) or ("",)
+    found = await queries.merchants_by_name(session, workspace_id=workspace_id, after=after, limit=limit + 1)
+    page = listing.page(found, limit=limit)
+    return Page([merchant for _, merchant in page.items], page.next)
 
 
 async def rename_merchants(

@@ -12,8 +12,9 @@ from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
+from expenses.paging import Cursor, up_to
 from expenses.payments import service
-from expenses.payments.model import LONGEST_NAME, Kind, PaymentAccount
+from expenses.payments.model import LONGEST_NAME, MOST_ACCOUNTS, Kind, PaymentAccount
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/payment-accounts", tags=["payment accounts"])
@@ -39,7 +40,7 @@ class PaymentAccountOut(BaseModel):
 
 
 class PaymentAccountList(BaseModel):
-    """All payment accounts of a workspace, by name."""
+    """A page of the payment accounts of a workspace, by name."""
 
     items: list[PaymentAccountOut]
     next: str | None = None
@@ -78,9 +79,13 @@ async def list_accounts(
     session: SessionDep,
     *,
     archived: Annotated[bool, Query(description="Archived ones too")] = False,
+    limit: Annotated[int, up_to(MOST_ACCOUNTS)] = MOST_ACCOUNTS,
+    cursor: Cursor = None,
 ) -> JSONResponse:
-    found = await service.list_accounts(session, actor=actor, workspace_id=workspace_id, with_archived=archived)
-    return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
+    page = await service.accounts_on_page(
+        session, actor=actor, workspace_id=workspace_id, with_archived=archived, limit=limit, cursor=cursor
+    )
+    return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
 
 
 @router.post(

@@ -27,7 +27,7 @@ LONGEST_NAME: Final = 100
 """Characters. The database checks it too."""
 
 MOST_ACCOUNTS: Final = 200
-"""Payment accounts of one workspace, archived ones too: all of them are listed at once."""
+"""Payment accounts of one workspace, archived ones too: forms show them all."""
 
 
 class UnknownAccount(Invalid):

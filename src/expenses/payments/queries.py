@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, tuple_, update
 
 from expenses.payments.model import PaymentAccount
 from expenses.payments.tables import payment_account
@@ -21,9 +21,21 @@ if TYPE_CHECKING:
 _ACCOUNTS = select(payment_account).where(payment_account.c.workspace_id == bindparam("workspace_id"))
 
 
-async def accounts_of(session: Session, *, workspace_id: UUID) -> list[PaymentAccount]:
-    """All payment accounts of a workspace by name, archived ones too."""
-    statement = _ACCOUNTS.order_by(payment_account.c.name, payment_account.c.id)
+async def accounts_of(
+    session: Session,
+    *,
+    workspace_id: UUID,
+    with_archived: bool = True,
+    after: tuple[str, UUID] | None = None,
+    limit: int | None = None,
+) -> list[PaymentAccount]:
+    """The payment accounts of a workspace by name; those after a key, at most so many."""
+    key = (payment_account.c.name, payment_account.c.id)
+    statement = _ACCOUNTS.order_by(*key).limit(limit)
+    if not with_archived:
+        statement = statement.where(payment_account.c.archived_at.is_(None))
+    if after is not None:
+        statement = statement.where(tuple_(*key) > tuple_(*after))
     rows = await session.execute(statement, {"workspace_id": workspace_id})
     return [_account(row) for row in rows]
 

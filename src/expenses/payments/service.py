@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from expenses.audit.model import event_of
 from expenses.audit.queries import insert_audit_events
+from expenses.cursor import Listing, Page
 from expenses.db import transaction
 from expenses.errors import NotFound
 from expenses.ids import uuid7
@@ -26,7 +28,6 @@ from expenses.workspaces.rights import Action, authorize
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from expenses.accounts.model import Actor
     from expenses.audit.model import Action as Deed
@@ -39,8 +40,21 @@ async def list_accounts(
 ) -> list[PaymentAccount]:
     """The payment accounts of a workspace by name. Raises `NotFound` for strangers."""
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
-    found = await queries.accounts_of(session, workspace_id=workspace_id)
-    return [each for each in found if with_archived or each.archived_at is None]
+    return await queries.accounts_of(session, workspace_id=workspace_id, with_archived=with_archived)
+
+
+async def accounts_on_page(
+    session: Session, *, actor: Actor, workspace_id: UUID, with_archived: bool, limit: int, cursor: str | None = None
+) -> Page[PaymentAccount]:
+    """A page of `list_accounts`; raises what that raises, and `InvalidCursor`."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    scope = f"payment accounts {workspace_id} {with_archived}"
+    listing: Listing[PaymentAccount] = Listing(scope, (str, UUID), lambda each: (each.name, each.id))
+    after = listing.key_in(cursor)
+    found = await queries.accounts_of(
+        session, workspace_id=workspace_id, with_archived=with_archived, after=after, limit=limit + 1
+    )
+    return listing.page(found, limit=limit)
 
 
 async def get_account(session: Session, *, actor: Actor, workspace_id: UUID, account_id: UUID) -> PaymentAccount:

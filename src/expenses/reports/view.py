@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
+    from expenses.cursor import Page
     from expenses.ledger.categories import Category
-    from expenses.ledger.model import Expense, Page
+    from expenses.ledger.model import Expense
     from expenses.money import Currency
     from expenses.reports.model import CategoryTotals, InBase, MonthReport
-
 
 MOST_SUGGESTIONS = 50
 """Merchants that the quick add suggests; more would weigh on the page more than they help."""

@@ -15,7 +15,9 @@ from expenses.idempotency.api import idempotent
 from expenses.ledger.api import Cursor, Limit
 from expenses.ledger.model import DEFAULT_PAGE_SIZE
 from expenses.ledger.wire import Amount, Day
+from expenses.money import CURRENCIES
 from expenses.openapi import problems
+from expenses.paging import up_to
 from expenses.sharing import service
 from expenses.sharing.model import LONGEST_NOTE, CurrencyBalances, SettlementDraft
 from expenses.workspaces.rights import Action, needs
@@ -60,7 +62,7 @@ class CurrencyBalancesOut(BaseModel):
 
 
 class BalanceList(BaseModel):
-    """Who owes whom, for each currency in which anything is open."""
+    """Who owes whom, for each currency in which anything is open, in the order of their codes."""
 
     items: list[CurrencyBalancesOut]
     next: str | None = None
@@ -109,9 +111,16 @@ class SettlementIn(BaseModel):
     responses=_READ,
     openapi_extra=needs(Action.SEE_LEDGER),
 )
-async def list_balances(workspace_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
-    found = await service.list_balances(session, actor=actor, workspace_id=workspace_id)
-    return JSONResponse({"items": [_balances(each) for each in found], "next": None})
+async def list_balances(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    limit: Annotated[int, up_to(len(CURRENCIES))] = len(CURRENCIES),
+    cursor: Cursor = None,
+) -> JSONResponse:
+    page = await service.balances_on_page(session, actor=actor, workspace_id=workspace_id, limit=limit, cursor=cursor)
+    return JSONResponse({"items": [_balances(each) for each in page.items], "next": page.next})
 
 
 @router.get(

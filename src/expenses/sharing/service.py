@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from expenses.audit.model import event_of
 from expenses.audit.queries import insert_audit_events
+from expenses.cursor import Listing, Page
 from expenses.db import transaction
 from expenses.errors import NotFound
 from expenses.ids import uuid7
 from expenses.ledger.cursor import PageKey
-from expenses.ledger.model import DEFAULT_PAGE_SIZE, Page
+from expenses.ledger.model import DEFAULT_PAGE_SIZE
 from expenses.sharing import queries
 from expenses.sharing.model import CurrencyBalances, Settlement, UnknownPerson, settled_by
 from expenses.versions import check_version
@@ -37,6 +38,19 @@ async def list_balances(session: Session, *, actor: Actor, workspace_id: UUID) -
     found = await queries.balances_of(session, workspace_id=workspace_id)
     grouped = [(currency, tuple(group)) for currency, group in groupby(found, key=lambda each: each.amount.currency)]
     return [CurrencyBalances(currency, group, settled_by(group)) for currency, group in grouped]
+
+
+async def balances_on_page(
+    session: Session, *, actor: Actor, workspace_id: UUID, limit: int, cursor: str | None = None
+) -> Page[CurrencyBalances]:
+    """A page of `list_balances`; raises what that raises, and `InvalidCursor`.
+
+    All are added up for each page: there are no more currencies in a workspace than in the world.
+    """
+    listing: Listing[CurrencyBalances] = Listing(f"balances {workspace_id}", (str,), lambda each: (each.currency.code,))
+    found = await list_balances(session, actor=actor, workspace_id=workspace_id)
+    (after,) = listing.key_in(cursor) or ("",)
+    return listing.page([each for each in found if each.currency.code > after], limit=limit)
 
 
 async def list_settlements(

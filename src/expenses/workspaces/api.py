@@ -13,9 +13,10 @@ from expenses.etags import ETAG, IfMatch, expected_in
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
+from expenses.paging import Cursor, up_to
 from expenses.workspaces import invitation_service as invitations
 from expenses.workspaces import service
-from expenses.workspaces.model import Kind, WorkspaceChange
+from expenses.workspaces.model import MOST_WORKSPACES, Kind, WorkspaceChange
 from expenses.workspaces.rights import Action, needs
 from expenses.workspaces.wire import WorkspaceOut, membership_answer, membership_out
 
@@ -63,7 +64,7 @@ class Me(UserOut):
 
 
 class WorkspaceList(BaseModel):
-    """All workspaces that you belong to."""
+    """A page of the workspaces that you belong to, oldest first."""
 
     items: list[WorkspaceOut]
     next: str | None = None
@@ -134,9 +135,15 @@ async def get_me(actor: Caller, session: SessionDep) -> Me:
 
 
 @router.get("/workspaces", summary="List your workspaces", responses=problems(401, 403))
-async def list_workspaces(actor: Caller, session: SessionDep) -> WorkspaceList:
-    memberships = await service.list_memberships(session, actor=actor)
-    return WorkspaceList(items=[membership_out(membership) for membership in memberships])
+async def list_workspaces(
+    actor: Caller,
+    session: SessionDep,
+    *,
+    limit: Annotated[int, up_to(MOST_WORKSPACES)] = MOST_WORKSPACES,
+    cursor: Cursor = None,
+) -> WorkspaceList:
+    page = await service.memberships_on_page(session, actor=actor, limit=limit, cursor=cursor)
+    return WorkspaceList(items=[membership_out(membership) for membership in page.items], next=page.next)
 
 
 @router.post(

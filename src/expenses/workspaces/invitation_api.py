@@ -15,6 +15,7 @@ from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
+from expenses.paging import Cursor, up_to
 from expenses.workspaces import invitation_service as service
 from expenses.workspaces.links import link_of
 from expenses.workspaces.model import Invitation, Role
@@ -56,7 +57,7 @@ class NewInvitationOut(InvitationOut):
 
 
 class InvitationList(BaseModel):
-    """All open invitations of a workspace, newest first."""
+    """A page of the open invitations of a workspace, newest first."""
 
     items: list[InvitationOut]
     next: str | None = None
@@ -85,9 +86,19 @@ class Acceptance(BaseModel):
     responses=problems(401, 403, 404),
     openapi_extra=needs(Action.INVITE),
 )
-async def list_invitations(workspace_id: UUID, actor: Caller, session: SessionDep, now: Now) -> InvitationList:
-    found = await service.list_invitations(session, actor=actor, workspace_id=workspace_id, now=now)
-    return InvitationList(items=[_out(each) for each in found])
+async def list_invitations(
+    workspace_id: UUID,
+    actor: Caller,
+    session: SessionDep,
+    *,
+    now: Now,
+    limit: Annotated[int, up_to(service.MOST_OPEN)] = service.MOST_OPEN,
+    cursor: Cursor = None,
+) -> InvitationList:
+    page = await service.invitations_on_page(
+        session, actor=actor, workspace_id=workspace_id, limit=limit, cursor=cursor, now=now
+    )
+    return InvitationList(items=[_out(each) for each in page.items], next=page.next)
 
 
 @router.post(

@@ -62,9 +62,13 @@ async def insert_invitation(session: Session, *, workspace_id: UUID, new: Invita
     await session.execute(insert(invitation), values)
 
 
-async def open_invitations_of(session: Session, *, workspace_id: UUID, at_most: int, now: datetime) -> list[Invitation]:
-    """Those that can still be accepted, newest first."""
+async def open_invitations_of(
+    session: Session, *, workspace_id: UUID, at_most: int, before: UUID | None = None, now: datetime
+) -> list[Invitation]:
+    """Those that can still be accepted, newest first; of those older than `before`."""
     statement = _OPEN_ONES.where(*_is_open(workspace_id, now)).order_by(invitation.c.id.desc()).limit(at_most)
+    if before is not None:
+        statement = statement.where(invitation.c.id < before)
     return [Invitation(*row) for row in await session.execute(statement)]
 
 

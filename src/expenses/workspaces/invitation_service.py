@@ -19,6 +19,7 @@ from expenses.accounts.model import parse_name
 from expenses.accounts.tokens import token_hash
 from expenses.audit.model import event_about, event_of
 from expenses.audit.queries import insert_audit_events
+from expenses.cursor import Listing, Page
 from expenses.db import transaction
 from expenses.errors import Forbidden, Invalid, NotFound
 from expenses.ids import uuid7
@@ -107,6 +108,19 @@ async def list_invitations(session: Session, *, actor: Actor, workspace_id: UUID
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.INVITE)
     return await queries.open_invitations_of(session, workspace_id=workspace_id, at_most=MOST_OPEN, now=now)
+
+
+async def invitations_on_page(
+    session: Session, *, actor: Actor, workspace_id: UUID, limit: int, cursor: str | None = None, now: datetime
+) -> Page[Invitation]:
+    """A page of `list_invitations`; raises what that raises, and `InvalidCursor`."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.INVITE)
+    listing: Listing[Invitation] = Listing(f"invitations {workspace_id}", (UUID,), lambda each: (each.id,))
+    (before,) = listing.key_in(cursor) or (None,)
+    found = await queries.open_invitations_of(
+        session, workspace_id=workspace_id, at_most=limit + 1, before=before, now=now
+    )
+    return listing.page(found, limit=limit)
 
 
 async def get_invitation(

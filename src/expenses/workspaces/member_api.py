@@ -1,6 +1,7 @@
 """Members of a workspace as JSON. Without `from __future__ import annotations`: FastAPI reads the annotations."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -11,14 +12,18 @@ from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
+from expenses.paging import Cursor, up_to
 from expenses.workspaces import member_service as service
-from expenses.workspaces.model import Member, Role
+from expenses.workspaces.model import MOST_MEMBERS, Member, Role
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["members"])
 
 _READ = problems(401, 403, 404)
 _WRITE = problems(401, 403, 404, 409, 412)
+
+
+Limit = Annotated[int, up_to(MOST_MEMBERS)]
 
 
 class MemberOut(BaseModel):
@@ -32,7 +37,7 @@ class MemberOut(BaseModel):
 
 
 class MemberList(BaseModel):
-    """Everybody in a workspace, in the order in which they joined."""
+    """A page of who is in a workspace, in the order in which they joined."""
 
     items: list[MemberOut]
     next: str | None = None
@@ -47,7 +52,7 @@ class FormerMemberOut(BaseModel):
 
 
 class FormerMemberList(BaseModel):
-    """Everybody who has left, the last one first."""
+    """A page of those who have left, the last one first."""
 
     items: list[FormerMemberOut]
     next: str | None = None
@@ -62,9 +67,11 @@ class MemberPatch(BaseModel):
 
 
 @router.get("/members", summary="List members", responses=_READ, openapi_extra=needs(Action.SEE_MEMBERS))
-async def list_members(workspace_id: UUID, actor: Caller, session: SessionDep) -> MemberList:
-    members = await service.list_members(session, actor=actor, workspace_id=workspace_id)
-    return MemberList(items=[_out(member) for member in members])
+async def list_members(
+    workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = MOST_MEMBERS, cursor: Cursor = None
+) -> MemberList:
+    page = await service.members_on_page(session, actor=actor, workspace_id=workspace_id, limit=limit, cursor=cursor)
+    return MemberList(items=[_out(member) for member in page.items], next=page.next)
 
 
 @router.get(
@@ -73,9 +80,14 @@ async def list_members(workspace_id: UUID, actor: Caller, session: SessionDep) -
     responses=_READ,
     openapi_extra=needs(Action.SEE_MEMBERS),
 )
-async def list_former_members(workspace_id: UUID, actor: Caller, session: SessionDep) -> FormerMemberList:
-    gone = await service.list_former_members(session, actor=actor, workspace_id=workspace_id)
-    return FormerMemberList(items=[FormerMemberOut.model_validate(each, from_attributes=True) for each in gone])
+async def list_former_members(
+    workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = MOST_MEMBERS, cursor: Cursor = None
+) -> FormerMemberList:
+    page = await service.former_members_on_page(
+        session, actor=actor, workspace_id=workspace_id, limit=limit, cursor=cursor
+    )
+    items = [FormerMemberOut.model_validate(each, from_attributes=True) for each in page.items]
+    return FormerMemberList(items=items, next=page.next)
 
 
 @router.get(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from expenses.accounts.tables import user_account
@@ -25,10 +25,15 @@ _MEMBERS = select(
 ).join_from(membership, user_account)
 
 
-async def members_of(session: Session, *, workspace_id: UUID) -> list[Member]:
-    """Everybody who belongs to a workspace, in the order in which they joined."""
+async def members_of(
+    session: Session, *, workspace_id: UUID, after: tuple[datetime, UUID] | None = None, limit: int | None = None
+) -> list[Member]:
+    """Everybody who belongs to a workspace, in the order in which they joined; those after a key, at most so many."""
     statement = _MEMBERS.where(membership.c.workspace_id == workspace_id)
-    rows = await session.execute(statement.order_by(membership.c.created_at, user_account.c.id))
+    key = (membership.c.created_at, membership.c.user_id)
+    if after is not None:
+        statement = statement.where(tuple_(*key) > tuple_(*after))
+    rows = await session.execute(statement.order_by(*key).limit(limit))
     return [Member(row.id, row.email, row.display_name, row.role, row.created_at) for row in rows]
 
 
@@ -45,13 +50,18 @@ async def member_with_id(session: Session, *, workspace_id: UUID, user_id: UUID)
     return None if row is None else Member(row.id, row.email, row.display_name, row.role, row.created_at)
 
 
-async def former_members_of(session: Session, *, workspace_id: UUID, at_most: int) -> list[FormerMember]:
-    """Who belonged to a workspace and does no more, those first who left last."""
+async def former_members_of(
+    session: Session, *, workspace_id: UUID, at_most: int, after: tuple[datetime, UUID] | None = None
+) -> list[FormerMember]:
+    """Who belonged to a workspace and does no more, those first who left last; those after a key."""
     left = former_member
     is_back = exists().where(membership.c.workspace_id == workspace_id, membership.c.user_id == left.c.user_id)
     statement = select(left.c.user_id, user_account.c.display_name, left.c.left_at).join_from(left, user_account)
     statement = statement.where(left.c.workspace_id == workspace_id, ~is_back)
-    rows = await session.execute(statement.order_by(left.c.left_at.desc(), left.c.user_id).limit(at_most))
+    key = (left.c.left_at, left.c.user_id)
+    if after is not None:
+        statement = statement.where(tuple_(*key) < tuple_(*after))
+    rows = await session.execute(statement.order_by(*(each.desc() for each in key)).limit(at_most))
     return [FormerMember(row.user_id, row.display_name, row.left_at) for row in rows]
 
 

@@ -6,25 +6,25 @@ owners who leave at once cannot both be the last but one.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from expenses.audit.model import event_about
 from expenses.audit.queries import insert_audit_events
+from expenses.cursor import Listing, Page
 from expenses.db import transaction
 from expenses.errors import Forbidden, Invalid, NotFound
 from expenses.versions import check_version
 from expenses.workspaces import member_queries as queries
-from expenses.workspaces.model import MOST_MEMBERS
+from expenses.workspaces.model import MOST_MEMBERS, FormerMember, Member
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from uuid import UUID
-
     from expenses.accounts.model import Actor
     from expenses.audit.model import Action as Deed
     from expenses.db import Session
-    from expenses.workspaces.model import FormerMember, Member, Role
+    from expenses.workspaces.model import Role
     from expenses.workspaces.roster import Roster
 
 
@@ -46,6 +46,37 @@ async def list_former_members(session: Session, *, actor: Actor, workspace_id: U
     """
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_MEMBERS)
     return await queries.former_members_of(session, workspace_id=workspace_id, at_most=MOST_MEMBERS)
+
+
+async def members_on_page(
+    session: Session, *, actor: Actor, workspace_id: UUID, limit: int, cursor: str | None = None
+) -> Page[Member]:
+    """A page of `list_members`; raises what that raises, and `InvalidCursor`."""
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_MEMBERS)
+    listing: Listing[Member] = Listing(
+        f"members {workspace_id}", (datetime, UUID), lambda each: (each.joined_at, each.user_id)
+    )
+    after = listing.key_in(cursor)
+    found = await queries.members_of(session, workspace_id=workspace_id, after=after, limit=limit + 1)
+    return listing.page(found, limit=limit)
+
+
+async def former_members_on_page(
+    session: Session, *, actor: Actor, workspace_id: UUID, limit: int, cursor: str | None = None
+) -> Page[FormerMember]:
+    """A page of all who left, who left last first.
+
+    Raises:
+        NotFound: The actor does not belong to the workspace.
+        InvalidCursor: The cursor is not one of this list.
+    """
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_MEMBERS)
+    listing: Listing[FormerMember] = Listing(
+        f"former members {workspace_id}", (datetime, UUID), lambda each: (each.left_at, each.user_id)
+    )
+    after = listing.key_in(cursor)
+    found = await queries.former_members_of(session, workspace_id=workspace_id, at_most=limit + 1, after=after)
+    return listing.page(found, limit=limit)
 
 
 async def names_of_people(session: Session, *, actor: Actor, workspace_id: UUID) -> dict[UUID, str]:

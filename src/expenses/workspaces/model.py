@@ -33,11 +33,11 @@ ROLES: tuple[Role, ...] = ("owner", "admin", "member", "viewer")
 """All roles, from most to least."""
 
 MOST_MEMBERS = 500
-"""A household or a small company; lists of members are not turned by the page."""
+"""A household or a small company; pages show all of them."""
 
 
 MOST_WORKSPACES = 200
-"""Of one person; all of them are listed at once. Made at the same moment, it can be a few more."""
+"""Of one person; pages show all of them. Made at the same moment, it can be a few more."""
 
 
 class LastOwner(Conflict):

@@ -72,9 +72,13 @@ def membership_told(told: Standing, *, user_id: UUID) -> Membership | None:
     return Membership(workspace=place, user_id=user_id, role=cast("Role", told.role))
 
 
-async def memberships_of(session: Session, *, user_id: UUID) -> list[Membership]:
-    """All workspaces that somebody belongs to, oldest first."""
-    statement = _MEMBERSHIPS.where(membership.c.user_id == user_id).order_by(workspace.c.id)
+async def memberships_of(
+    session: Session, *, user_id: UUID, after: UUID | None = None, limit: int | None = None
+) -> list[Membership]:
+    """All workspaces that somebody belongs to, oldest first; those after one of them, at most so many."""
+    statement = _MEMBERSHIPS.where(membership.c.user_id == user_id).order_by(membership.c.workspace_id).limit(limit)
+    if after is not None:
+        statement = statement.where(membership.c.workspace_id > after)
     return [_membership(row, user_id) for row in await session.execute(statement)]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from expenses.accounts import service as accounts
 from expenses.accounts import throttle
 from expenses.accounts.model import parse_name
 from expenses.audit.model import event_about, event_of
 from expenses.audit.queries import insert_audit_events
+from expenses.cursor import Listing, Page
 from expenses.db import transaction
 from expenses.errors import NotFound
 from expenses.ids import uuid7
@@ -29,7 +31,6 @@ from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
     from expenses.accounts.model import Actor, User
     from expenses.db import Session
@@ -89,6 +90,16 @@ async def create_workspace(
 async def list_memberships(session: Session, *, actor: Actor) -> list[Membership]:
     """The workspaces that the actor belongs to, oldest first, each with the actor's role."""
     return await queries.memberships_of(session, user_id=actor.user_id)
+
+
+async def memberships_on_page(
+    session: Session, *, actor: Actor, limit: int, cursor: str | None = None
+) -> Page[Membership]:
+    """A page of `list_memberships`. Raises `InvalidCursor` for a cursor that is not one of this list."""
+    listing: Listing[Membership] = Listing(f"workspaces {actor.user_id}", (UUID,), lambda each: (each.workspace.id,))
+    (after,) = listing.key_in(cursor) or (None,)
+    found = await queries.memberships_of(session, user_id=actor.user_id, after=after, limit=limit + 1)
+    return listing.page(found, limit=limit)
 
 
 async def get_workspace(session: Session, *, actor: Actor, workspace_id: UUID) -> Membership:

@@ -37,6 +37,12 @@ former_member = Table(
     Column("left_at", DateTime(timezone=True), nullable=False),
 )
 """Who has left. Not a mark on `membership`, which code that does not know the mark would take for a right."""
+Index(
+    "former_member_page_idx",
+    former_member.c.workspace_id,
+    former_member.c.left_at.desc(),
+    former_member.c.user_id.desc(),
+)
 
 invitation = Table(
     "invitation",
