@@ -31,7 +31,8 @@ TEST_TOOLS = (
 """What the tests need beside tidegate, in the versions of uv.lock."""
 
 HERE = "not stack and not browser and not fresh and not histories"
-BESIDE = ("-n", "2", "--dist", "loadgroup")
+BESIDE = ("-n", "3", "--dist", "loadgroup")
+"""Three on two cores: a third of the time these tests wait, for timeouts and for servers that hang."""
 NONE_ASKED_FOR = 5
 """Pytest's exit code when none of the tests asked for is of this kind."""
 

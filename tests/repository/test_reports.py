@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tools import wheel
 from tools.junit import complaint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,3 +53,16 @@ def test_the_last_line_is_the_total_over_all_reports(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "tools" / "junit.py"), "--total", *map(str, reports)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "2 passed, 2 failed, 1 skipped\n"
+
+
+def test_what_ci_leaves_out_of_one_part_is_in_another() -> None:
+    """Tidegate's tests run in CI with the wheel alone: that leaves out no kind that `make test` has."""
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "make test ARGS=tests" in script
+    assert "TIDEGATE_ROUNDS=20 tests test-tidegate-wheel" in script
+    here = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("HERE := "))
+    left_out = set(re.findall(r"not (\w+)", here))
+    assert set(re.findall(r"not (\w+)", wheel.HERE)) <= left_out
+    assert "deep" not in wheel.HERE
+    for kind in left_out - {"deep"}:  # which the wheel has
+        assert re.search(rf"^tests test-{kind}\b", script, re.MULTILINE), kind

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from projects import Project
     from tools.postgres import Cluster
 
-pytestmark = pytest.mark.deep
+pytestmark = [pytest.mark.deep, pytest.mark.xdist_group("books")]  # the tests go on where the last one left the books
 
 
 @pytest.fixture(scope="module")
