@@ -21,13 +21,20 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from tools.processes import command_of, end_process
+from tools.processes import command_of, end_process, is_running
 
 SUPERUSER = "postgres"
 """The role that `initdb` makes. Connections come over loopback only."""
 
 START_TIMEOUT_S = 30.0
 """How long a server may take until it answers. The embedded one needs 0.1 s here; a loaded machine needs more."""
+
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it, with a name nobody can guess
+ROOM_IN_MEMORY = 6 * 2**30
+"""Bytes that must be free there. The tests have up to six clusters at once, with 1 GB of write-ahead log each."""
+
+_PREFIX = "test-pg-"
+"""Of the folders of temporary clusters; the number of the process that made it follows."""
 
 
 @dataclass
@@ -190,9 +197,36 @@ def free_port() -> int:
 
 
 def temporary_cluster(bin_dir: Path | None = None, **settings: str) -> Cluster:
-    """A cluster in a new temporary folder, fast rather than durable; the caller removes `folder`."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    return Cluster(folder=folder, bin_dir=bin_dir or embedded_bin_dir(), durable=False, settings=settings)
+    """A cluster in a new temporary folder, fast rather than durable; the caller removes `folder`.
+
+    In memory where there is room: making a database is making 900 files, which takes 0.04 s there and 0.7 s on the
+    disk that this was measured on, and nearly every test makes one.
+    """
+    bin_dir = bin_dir or embedded_bin_dir()
+    base = _folder_in_memory()
+    if base is not None:
+        remove_left_behind(base, bin_dir)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    return Cluster(folder=folder, bin_dir=bin_dir, durable=False, settings=settings)
+
+
+def remove_left_behind(base: Path, bin_dir: Path) -> None:
+    """Remove the temporary clusters in this folder whose makers were killed: they would stay in memory."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        maker = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if maker.isdecimal() and not is_running(int(maker)):
+            Cluster(folder=folder, bin_dir=bin_dir).end_orphan()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_in_memory() -> Path | None:
+    """Linux's folder for shared memory; none where it is missing or small, as in most containers."""
+    try:
+        found = os.statvfs(IN_MEMORY)
+    except OSError:
+        return None
+    has_room = found.f_bavail * found.f_frsize >= ROOM_IN_MEMORY
+    return IN_MEMORY if has_room and os.access(IN_MEMORY, os.W_OK | os.X_OK) else None
 
 
 def can_reach(path: Path) -> bool:
