@@ -146,6 +146,10 @@ LONGEST = {f"{API}/merchants": 50}
 """As many rows as all there are here, where a page without `limit` has fewer."""
 
 
+MOST = 200
+"""More rows than any list has here."""
+
+
 @pytest.fixture
 async def home(app: FastAPI, client: httpx.AsyncClient, people: People, anna: Person) -> Home:
     ben = await people.sign_up()
@@ -162,10 +166,12 @@ async def walked(home: Home, path: str, size: int, between: Callable[[], Awaitab
         assert answer.status_code == 200, (path, answer.text)
         page = answer.json()
         assert len(page["items"]) <= size, path
+        assert page["items"], f"{path} ends with an empty page"
         seen += [str(each) for each in page["items"]]
         if page["next"] is None:
             return seen
         assert len(page["items"]) == size, path
+        assert len(seen) < MOST, f"{path} does not come to an end"
         cursor = {"cursor": page["next"]}
         if between is not None and len(seen) <= 3 * size:
             await between()

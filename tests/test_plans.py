@@ -30,11 +30,12 @@ MANY: Final = 5_000
 SMALL: Final = frozenset({"currency", "alembic_version"})
 """Tables that do not grow with what people do."""
 
-MOST_BLOCKS: Final = {"near": 3 * MANY, "newest": 2_600, "": 1_000}
+MOST_BLOCKS: Final = {"near": 3 * MANY, "newest": 2_600, "former_member": 6_000, "": 1_000}
 """Of one statement that has this word in it. A page of 51 expenses in no order of the disk takes some 200, one of a
 category 700, all expenses of this workspace 4,500. Suggestions look at 500 of the newest expenses and at the last
-expense of up to 500 merchants. A search has three steps, each of which may look at this whole workspace, because it is
-small (`test_searching` has bounds that are smaller)."""
+expense of up to 500 merchants. A search for a payer looks at the 500 who left last, and for each whether they are back
+(up to 3,400; without their index 30,000). A search has three steps, each of which may look at this whole workspace,
+because it is small (`test_searching` has bounds that are smaller)."""
 
 OTHERS: Final = f"""
 INSERT INTO user_account (id, email, display_name, password_hash, created_at)
@@ -75,6 +76,8 @@ SELECT workspace_id, id, part, spent_on, '{category}', amount_minor / 3 * (1 + p
 FROM expense, generate_series(0, 1) part WHERE workspace_id = '{home}' AND line_count IS NOT NULL;
 INSERT INTO expense_share (workspace_id, expense_id, user_id, amount_minor, weight)
 SELECT workspace_id, id, '{user}', amount_minor, 1 FROM expense WHERE workspace_id = '{home}' AND split_mode = 'even';
+INSERT INTO former_member (workspace_id, user_id, left_at)
+SELECT '{home}', id, now() - interval '1 hour' * length(email) FROM user_account WHERE email LIKE '%@example.net';
 INSERT INTO audit_event (workspace_id, id, at, entity, entity_id, action, seq, hash)
 SELECT workspace_id, gen_random_uuid(), now(), 'expense', id, 'create', 1, ''
 FROM expense WHERE workspace_id = '{home}';
@@ -143,7 +146,7 @@ async def _paths(client: httpx.AsyncClient, anna: Person, category: str) -> list
         f"{anna.url}/reports/monthly?month=2024-05",
         *(f"{anna.url}/merchants{each}" for each in ("", "?q=sh", "?q=shop")),
         *(f"{anna.url}/{each}" for each in ("categories", "balances", "settlements", "rates", "payment-accounts")),
-        *(f"{anna.url}/{each}" for each in ("audit", "members", "former-members?limit=5", "invitations")),
+        *(f"{anna.url}/{each}" for each in ("audit", "members", "former-members?limit=50", "invitations")),
         f"{anna.url}/categories?limit=5&cursor={cursors['categories']}",
         f"{anna.url}/merchants?order=name&cursor={cursors['merchants']}",
         anna.url,
