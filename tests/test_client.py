@@ -97,6 +97,16 @@ async def test_a_generated_client_lives_through_the_life_of_an_expense(app: Fast
         restored = await call("ledger", "restore_expense")(**where)
         assert (restored.status_code, restored.parsed.note) == (200, "for the party")
 
+        page = (await call("ledger", "list_categories")(home, client=client, limit=1)).parsed
+        following = (await call("ledger", "list_categories")(home, client=client, limit=1, cursor=page.next_)).parsed
+        assert page.items[0].id != following.items[0].id
+        where = {"client": client, "workspace_id": home, "category_id": page.items[0].id}
+        seen = (await call("ledger", "get_category")(**where)).headers["ETag"]
+        color = models.CategoryPatch(color="#000000")
+        for version, status in ((seen, 200), (seen, 412)):
+            answer = await call("ledger", "change_category")(**where, body=color, if_match=version)
+            assert answer.status_code == status
+
         report = await call("reports", "get_monthly_report")(home, client=client, month="2026-11")
         assert report.status_code == 200
         assert report.parsed.totals[0].to_dict() == {"value": "12.50", "currency": "EUR"}
