@@ -45,9 +45,13 @@ def test_what_a_million_expenses_cost_is_that_of_the_benchmark() -> None:
 def test_what_memory_the_idle_service_needs_is_that_of_the_benchmark() -> None:
     measured = figures("memory")
     alike = measured["RSS after 200 requests: ours / template"]
-    deployed = measured["RSS after 200 requests: ours / template as its Dockerfile starts it"]
-    assert f"[as its Dockerfile starts it {deployed:.2f}; missed: started as ours is {alike:.2f}](" in CLAIMS
-    assert deployed <= 0.9 < alike
+    deployed = measured.get("RSS after 200 requests: ours / template as its Dockerfile starts it")
+    if deployed is None:  # measured without a fetched copy
+        assert f"[missed: {alike:.2f}](results/memory.json)" in CLAIMS
+    else:
+        said = f"as its Dockerfile starts it {deployed:.2f}; missed: started as ours is {alike:.2f}"
+        assert f"[{said}](results/memory.json)" in CLAIMS
+        assert deployed <= 0.9 < alike
 
 
 def test_how_fast_the_api_is_is_that_of_the_benchmark() -> None:
