@@ -52,6 +52,11 @@ SOMETHING = {
     " VALUES (%(here)s, %(id)s, 1, '2026-11-01', 1, ''), (%(here)s, %(id)s, 2, '2026-11-01', 1, '')",
     "expense_share": "(workspace_id, expense_id, user_id, amount_minor) VALUES (%(here)s, %(id)s, %(me)s, 2)",
     "fx_rate": "(workspace_id, base, quote, on_date, rate, source) VALUES (%(here)s, 'EUR', 'USD', now(), 1, 'x')",
+    "day_sum": "(workspace_id, spent_on, currency, base_currency, minor, base_minor, number)"
+    " VALUES (%(here)s, '2026-11-01', 'EUR', 'EUR', 1, 1, 1)",
+    "category_sum": "(workspace_id, month, category_id, currency, minor, number)"
+    " VALUES (%(here)s, '2026-11-01', %(id)s, 'EUR', 1, 1)",
+    "balance_sum": "(workspace_id, user_id, currency, minor) VALUES (%(here)s, %(me)s, 'EUR', 1)",
     "settlement": "(workspace_id, id, from_user_id, to_user_id, amount_minor, currency, paid_on, note, created_by,"
     " created_at) VALUES (%(here)s, %(id)s, %(me)s, %(other)s, 1, 'EUR', '2026-11-01', '', %(me)s, now())",
     "audit_event": "(workspace_id, id, at, entity, entity_id, action)"

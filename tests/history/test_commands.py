@@ -48,3 +48,22 @@ def test_a_file_of_kept_seals_that_cannot_be_read_is_refused(database: str, tmp_
     done = expenses("verify", "--kept", str(kept), url=database)
     assert done.returncode == 64
     assert done.stderr.startswith(f"error: line 2 of `{kept}` is not a seal\n\nhint: ")
+
+
+async def test_sums_that_are_wrong_are_named_and_mended(client: httpx.AsyncClient, anna: Person, database: str) -> None:
+    await record(client, anna)
+    month = f"{anna.url}/reports/monthly?month=2026-11"
+    right = (await client.get(month, headers=anna.headers)).json()
+    tamper(database, "UPDATE day_sum SET minor = minor - 500")
+    done = expenses("verify", url=database)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the sums are not those of the ledger in 1 place\n\nhint: ")
+    assert (
+        "broken (sum): the sums lack 500 minor units of EUR and 0 in number, of what was spent on 2026-11-22"
+        in done.stdout
+    )
+    assert "next: count anew: `expenses verify --mend-sums`" in done.stdout
+    done = expenses("verify", "--mend-sums", url=database)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mended 1 sums\n" in done.stdout
+    assert (await client.get(month, headers=anna.headers)).json() == right

@@ -95,10 +95,15 @@ TAMPERING = (
     ("DELETE FROM membership WHERE role = 'viewer'", "state"),
     ("DELETE FROM audit_event WHERE seq = 2 AND entity = 'member'", "state"),
     ("UPDATE workspace SET base_currency = 'USD'", "state"),
+    ("UPDATE day_sum SET minor = minor + 1", "sum"),
+    ("UPDATE category_sum SET number = number + 1", "sum"),
+    ("UPDATE balance_sum SET minor = minor + 1", "sum"),
+    ("DELETE FROM expense", "sum"),
 )
 """What somebody who owns the database may do, and the fault that must tell of it."""
 
 TABLES = ("audit_event", "expense", "category", "settlement", "payment_account", "membership", "workspace")
+SUMS = ("day_sum", "category_sum", "balance_sum")
 
 
 @pytest.fixture
@@ -121,9 +126,10 @@ async def company(client: httpx.AsyncClient, anna: Person, people: People) -> No
 
 @pytest.mark.usefixtures("expense", "company")
 async def test_tampering_is_found_without_any_seal(session: Session, anna: Person, database: str) -> None:
-    for table in TABLES:
+    for table in (*TABLES, *SUMS):
         execute(database, f"CREATE TABLE saved_{table} AS TABLE {table}")
     back = "; ".join(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved_{table}" for table in TABLES)
+    back += "".join(f"; TRUNCATE {t}; INSERT INTO {t} OVERRIDING SYSTEM VALUE TABLE saved_{t}" for t in SUMS)
     unnoticed = []
     for tampering, kind in TAMPERING:
         tamper(database, tampering)
@@ -164,7 +170,7 @@ async def test_an_event_that_was_slipped_in_is_found(session: Session, anna: Per
 
 REMOVE_ALL = (
     "DELETE FROM audit_event WHERE entity_id = (SELECT entity_id FROM audit_event WHERE seq = 5);"
-    "DELETE FROM expense WHERE merchant <> 'Other'"
+    "DELETE FROM expense WHERE merchant <> 'Other'; SELECT mend_sums(id) FROM workspace"
 )
 
 
@@ -184,7 +190,8 @@ async def test_a_chain_that_was_rewritten_to_its_end_is_found_by_the_seal(
     await verified(session, anna, seal=True)
     tamper(
         database,
-        "DELETE FROM audit_event WHERE seq = 5; UPDATE expense SET deleted_at = now(), version = 4 WHERE version = 5",
+        "DELETE FROM audit_event WHERE seq = 5; UPDATE expense SET deleted_at = now(), version = 4 WHERE version = 5;"
+        "SELECT mend_sums(id) FROM workspace",
     )
     assert await kinds(session, anna) == ["seal"]
 

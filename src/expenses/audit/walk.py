@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from expenses.audit.chain import Link
     from expenses.audit.model import AuditEvent
 
-Kind = Literal["content", "missing", "loose", "state", "unrecorded", "seal"]
+Kind = Literal["content", "missing", "loose", "state", "unrecorded", "seal", "sum"]
 """What is wrong, as `docs/audit.md` explains it."""
 
 NEXT_STEP: dict[Kind, str] = {
@@ -30,6 +30,7 @@ NEXT_STEP: dict[Kind, str] = {
     "state": "compare the row and its last event with a backup; correct the row through the application",
     "unrecorded": "find out who wrote the row past the application, or look for its events in a backup",
     "seal": "compare with the seals that you kept elsewhere: `expenses verify --kept FILE`",
+    "sum": "count anew: `expenses verify --mend-sums`; what is recorded is not touched",
 }
 
 

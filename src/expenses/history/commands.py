@@ -1,4 +1,4 @@
-"""`expenses verify`: whether the record of changes still is what was recorded."""
+"""`expenses verify`: whether the record of changes still is what was recorded, and the sums are those of the ledger."""
 
 from __future__ import annotations
 
@@ -32,38 +32,42 @@ Kept = dict[UUID, dict[int, str]]
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="Compare with the seals in this file: the lines `seal …` of earlier runs. `-` is standard input.",
 )
+@click.option("--mend-sums", "mends_sums", is_flag=True, help="First count anew the sums that reports are read from.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def verify(workspace: UUID | None, is_sealing: bool, kept: str | None, form: str) -> None:  # noqa: FBT001 - click passes options by name
+def verify(workspace: UUID | None, is_sealing: bool, kept: str | None, mends_sums: bool, form: str) -> None:  # noqa: FBT001 - click passes options by name
     """Find out whether anybody has tampered with the record of changes.
 
-    Follows the chains of all changes, compares their ends with what stands in the tables, and what was sealed with
-    the latest seal. Changes nothing but for `--seal`, locks nothing, and may run while the service does. Keep the
-    lines `seal …` on another machine: whoever owns the database can write a new record, but not one with those seals.
+    Follows the chains of all changes, compares their ends with what stands in the tables, and what was sealed with the
+    latest seal; and counts anew the sums that reports and balances are read from. Changes nothing but for `--seal` and
+    `--mend-sums`, locks nothing, and may run while the service does. Keep the lines `seal …` on another machine:
+    whoever owns the database can write a new record, but not one with those seals.
 
-    Exit codes: 0 nothing is wrong · 1 the record is broken, and each place is named · 12 database not reachable ·
+    Exit codes: 0 nothing is wrong · 1 something is, and each place is named · 12 database not reachable ·
     13 database refuses us · 64 usage or configuration.
     """
     import asyncio  # noqa: PLC0415 - `--help` does not wait for it
 
     known = _kept(kept)
     show = _Text() if form == "text" else _JSON()
-    broken = asyncio.run(_verify(show, workspace=workspace, is_sealing=is_sealing, kept=known))
+    broken = asyncio.run(_verify(show, workspace=workspace, is_sealing=is_sealing, kept=known, mends=mends_sums))
     show.end()
     if broken:
         count = "1 place" if broken == 1 else f"{broken:,} places"
         hint = "what each of them means, and what to do: docs/audit.md"
-        raise CommandFailed(f"the record of changes is broken in {count}", hint, REFUSED)
+        what = "the record of changes is broken" if show.kinds - {"sum"} else "the sums are not those of the ledger"
+        raise CommandFailed(f"{what} in {count}", hint, REFUSED)
 
 
-async def _verify(show: _Text | _JSON, *, workspace: UUID | None, is_sealing: bool, kept: Kept) -> int:
+async def _verify(show: _Text | _JSON, *, workspace: UUID | None, is_sealing: bool, kept: Kept, mends: bool) -> int:
     broken = 0
-    async for found in _verified(workspace=workspace, is_sealing=is_sealing, kept=kept):
+    async for found in _verified(workspace=workspace, is_sealing=is_sealing, kept=kept, mends=mends):
         show.add(found)
+        show.kinds |= {fault.kind for fault in found.faults}
         broken += found.fault_count
     return broken
 
 
-async def _verified(*, workspace: UUID | None, is_sealing: bool, kept: Kept) -> AsyncIterator[Verified]:
+async def _verified(*, workspace: UUID | None, is_sealing: bool, kept: Kept, mends: bool) -> AsyncIterator[Verified]:
     from expenses.errors import ServiceError  # noqa: PLC0415 - `--help` does not wait for it
     from expenses.history import queries, verification  # noqa: PLC0415 - same
     from expenses.http import utc_now  # noqa: PLC0415 - same
@@ -85,6 +89,7 @@ async def _verified(*, workspace: UUID | None, is_sealing: bool, kept: Kept) -> 
                 until=until,
                 now=utc_now(),
                 progress=_Progress(each).at,
+                mends_sums=mends,
             )
 
 
@@ -124,6 +129,7 @@ class _Text:
 
     def __init__(self) -> None:
         self._events = self._workspaces = self._broken = 0
+        self.kinds: set[str] = set()
 
     def add(self, found: Verified) -> None:
         self._events += found.events
@@ -131,6 +137,8 @@ class _Text:
         self._broken += found.fault_count
         before = f", {found.loose:,} of them from before the chain" if found.loose else ""
         click.echo(f"workspace {found.workspace_id}: {found.events:,} events about {found.things:,} things{before}")
+        if found.mended:
+            click.echo(f"mended {found.mended:,} sums")
         for fault in found.faults:
             when = f" (recorded {fault.at:%Y-%m-%d %H:%M:%S} UTC, event {fault.event_id})" if fault.at else ""
             click.echo(f"broken ({fault.kind}): {fault.what}{when}\n  next: {fault.next_step}")
@@ -149,6 +157,7 @@ class _JSON:
 
     def __init__(self) -> None:
         self._found: list[dict[str, Any]] = []
+        self.kinds: set[str] = set()
 
     def add(self, found: Verified) -> None:
         self._found.append(
@@ -157,6 +166,7 @@ class _JSON:
                 "events": found.events,
                 "things": found.things,
                 "loose": found.loose,
+                "mended_sums": found.mended,
                 "fault_count": found.fault_count,
                 "faults": [
                     {

@@ -51,6 +51,8 @@ class Verified:
     things: int = 0
     loose: int = 0
     """Events from before the chain."""
+    mended: int = 0
+    """Sums that were wrong, and were mended before anything else."""
     faults: list[Fault] = field(default_factory=list)
     """At most `MOST_FAULTS` of them."""
     fault_count: int = 0
@@ -92,6 +94,7 @@ async def verify_workspace(
     until: int | None,
     now: datetime,
     progress: Callable[[int], None],
+    mends_sums: bool = False,
 ) -> Verified:
     """Follow all chains of a workspace, and compare their ends with what stands in the tables.
 
@@ -102,8 +105,12 @@ async def verify_workspace(
         until: Seal everything up to this position (`settled_position`), if nothing is wrong; `None`: do not seal.
         now: The time of the seal.
         progress: Told after every thousand events how many there were.
+        mends_sums: Make the sums that reports are read from those of the ledger before looking at them.
     """
     found = Verified(workspace_id)
+    if mends_sums:
+        async with transaction(session):
+            found.mended = await queries.mend_sums(session, workspace_id=workspace_id)
     new = None if until is None else Tally(until)
     async with transaction(session):
         await audit.begin_snapshot(session)
@@ -115,6 +122,8 @@ async def verify_workspace(
         for entity, thing in await queries.unrecorded(session, workspace_id=workspace_id, limit=MOST_FAULTS):
             what = f"{entity} {thing} stands in the tables, but no event says how it came there"
             found.note([Fault("unrecorded", what, workspace_id, entity, thing)])
+        wrong = await queries.missing_in_sums(session, workspace_id=workspace_id)
+        found.note(Fault("sum", f"the sums lack {what}", workspace_id) for what in wrong)
     if new and new.events and not found.faults:
         await _seal(session, found, new, now=now)
     return found

@@ -85,11 +85,12 @@ class CategorySum:
     category_id: UUID | None
     amount: Money
     count: int
+    """Of expenses without lines, and of lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaySum:
-    """What was spent on one day in one currency."""
+    """What was spent on one day in one currency, or a part of that."""
 
     day: date
     amount: Money

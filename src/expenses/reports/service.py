@@ -26,10 +26,7 @@ async def monthly(session: Session, *, actor: Actor, workspace_id: UUID, month: 
         NotFound: The actor does not belong to the workspace.
     """
     categories = await list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=True)
-    by_category, by_day = await queries.sums_of_days(
-        session, workspace_id=workspace_id, first_day=month.first_day, last_day=month.last_day
-    )
-    base, converted = await queries.converted_sums(
+    by_category, by_day, converted, base = await queries.sums_of_month(
         session, workspace_id=workspace_id, first_day=month.first_day, last_day=month.last_day
     )
     in_base = sums_in_base(base, by_day=by_day, converted=converted)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Numeric, and_, bindparam, cast, delete, func, insert, select, tuple_, union_all
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 
-from expenses.ledger.tables import expense, expense_share
 from expenses.money import CURRENCIES, Money
 from expenses.sharing.model import Balance, Settlement
-from expenses.sharing.tables import settlement
+from expenses.sharing.tables import balance_sum, settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,40 +19,21 @@ if TYPE_CHECKING:
     from expenses.db import Session
     from expenses.ledger.cursor import PageKey
 
-_IS_SHARED = (
-    expense.c.workspace_id == bindparam("workspace_id"),
-    expense.c.deleted_at.is_(None),
-    expense.c.split_mode.is_not(None),
-)
 _SETTLEMENTS = select(settlement).where(settlement.c.workspace_id == bindparam("workspace_id"))
-_IN_WORKSPACE = settlement.c.workspace_id == bindparam("workspace_id")
-_MOVED = union_all(
-    select(expense.c.payer_id.label("user_id"), expense.c.currency, expense.c.amount_minor.label("minor")).where(
-        *_IS_SHARED
-    ),
-    select(expense_share.c.user_id, expense.c.currency, -expense_share.c.amount_minor)
-    .join(
-        expense,
-        and_(expense.c.workspace_id == expense_share.c.workspace_id, expense.c.id == expense_share.c.expense_id),
-    )
-    .where(expense_share.c.workspace_id == bindparam("workspace_id"), *_IS_SHARED),
-    select(settlement.c.from_user_id, settlement.c.currency, settlement.c.amount_minor).where(_IN_WORKSPACE),
-    select(settlement.c.to_user_id, settlement.c.currency, -settlement.c.amount_minor).where(_IN_WORKSPACE),
-).subquery()
-# The sum of bigints is a numeric, which has room for any number of the largest amounts.
-_MINOR = cast(func.sum(_MOVED.c.minor), Numeric)
+_MINOR = func.sum(balance_sum.c.minor)
 _BALANCES = (
-    select(_MOVED.c.user_id, _MOVED.c.currency, _MINOR.label("minor"))
-    .group_by(_MOVED.c.user_id, _MOVED.c.currency)
+    select(balance_sum.c.user_id, balance_sum.c.currency, _MINOR.label("minor"))
+    .where(balance_sum.c.workspace_id == bindparam("workspace_id"))
+    .group_by(balance_sum.c.user_id, balance_sum.c.currency)
     .having(_MINOR != 0)
-    .order_by(_MOVED.c.currency, _MOVED.c.user_id)
+    .order_by(balance_sum.c.currency, balance_sum.c.user_id)
 )
 
 
 async def balances_of(session: Session, *, workspace_id: UUID) -> list[Balance]:
     """What everybody gets back or owes, by currency, then by id; in one statement, so of one moment.
 
-    Reads all living expenses that are divided, from an index that has only those, and their shares.
+    Reads sums only, however many expenses there are.
     """
     rows = await session.execute(_BALANCES, {"workspace_id": workspace_id})
     return [Balance(row.user_id, Money(int(row.minor), CURRENCIES[row.currency])) for row in rows]

@@ -1,4 +1,4 @@
-"""The table of settlements. What is shared stands in the ledger (`expense_share`)."""
+"""The tables of settlements, and of what everybody is owed. What is shared stands in the ledger (`expense_share`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
+    Numeric,
     Table,
     Text,
     Uuid,
@@ -40,3 +42,16 @@ settlement = Table(
     CheckConstraint("char_length(note) <= 500", name="note"),
 )
 Index("settlement_page_idx", settlement.c.workspace_id, settlement.c.paid_on.desc(), settlement.c.id.desc())
+
+balance_sum = Table(
+    "balance_sum",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("user_id", Uuid, primary_key=True),
+    Column("currency", CHAR(3), primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("minor", Numeric, nullable=False),
+    postgresql_with={"fillfactor": 50},
+)
+"""What somebody has paid for others and to others, less their shares and what they were paid: add up the rows of a key.
+Kept by triggers, as those of `reports.tables`."""
