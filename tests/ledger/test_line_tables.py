@@ -113,8 +113,8 @@ def test_two_who_change_different_lines_at_once_cannot_both_commit(
         # Each takes 1 from a line of its own and the expense's amount stays: only a line more makes up for it.
         first.execute(f"UPDATE expense_line SET amount_minor = 5 WHERE position = 0; {line(2, 1)}")
         first.execute("UPDATE expense SET line_count = 3; SET CONSTRAINTS ALL IMMEDIATE")
-        second.execute("UPDATE expense_line SET amount_minor = 3 WHERE position = 1")
-        waiting = threading.Thread(target=_commit, args=(other, f"{line(3, 1)}", refused))
+        change = f"UPDATE expense_line SET amount_minor = 3 WHERE position = 1; {line(3, 1)}"
+        waiting = threading.Thread(target=_commit, args=(other, change, refused))
         waiting.start()
         connection.commit()
         waiting.join(10)
@@ -140,8 +140,8 @@ def test_two_who_change_lines_only_at_once_cannot_both_commit(
     try:
         connection.cursor().execute("DELETE FROM expense_line WHERE position = 2; " + line(8, 5))
         connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
-        other.cursor().execute("DELETE FROM expense_line WHERE position = 3; " + line(9, 5))
-        waiting = threading.Thread(target=_commit, args=(other, "SELECT 1", refused))
+        change = f"DELETE FROM expense_line WHERE position = 3; {line(9, 5)}"
+        waiting = threading.Thread(target=_commit, args=(other, change, refused))
         waiting.start()
         connection.commit()
         waiting.join(10)
