@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -183,14 +184,21 @@ async def test_two_who_take_somebody_out_at_once_cannot_leave_nobody(
     """Each sees the other's share still there: write skew, if the second did not have to look again."""
     await record(client, anna, amount={"value": "0", "currency": "EUR"}, split=even(anna, ben))
     first, second = psycopg2.connect(database), psycopg2.connect(database)
+
+    def take_out(gone: Person) -> None:
+        """The second one waits for the first, who has locked the expense."""
+        second.cursor().execute(f"DELETE FROM expense_share WHERE user_id = '{gone.user.id}'")
+        second.commit()
+
     try:
-        for connection, gone in ((first, anna), (second, ben)):
-            cursor = connection.cursor()
-            cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
-            cursor.execute(f"DELETE FROM expense_share WHERE user_id = '{gone.user.id}'")
-        first.commit()
-        with pytest.raises((psycopg2.errors.CheckViolation, psycopg2.errors.SerializationFailure)):
-            second.commit()
+        for connection in (first, second):
+            connection.cursor().execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}; SELECT FROM expense_share")
+        first.cursor().execute(f"DELETE FROM expense_share WHERE user_id = '{anna.user.id}'")
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(take_out, ben)
+            first.commit()
+            with pytest.raises((psycopg2.errors.CheckViolation, psycopg2.errors.SerializationFailure)):
+                waiting.result()
     finally:
         first.close()
         second.close()
