@@ -57,22 +57,9 @@ class Ledger:
         self._home: dict[str, Any] = {"actor": anna.actor, "workspace_id": anna.workspace.id}
         self._ids: list[UUID] = []
         self._payments: list[UUID] = []
-        self._deeds: list[Callable[[], Awaitable[object]]] = [
-            self._add,
-            self._add,
-            self._add,
-            self._change,
-            self._change,
-            self._delete,
-            self._restore,
-            self._purge,
-            self._bulk,
-            self._settle,
-            self._take_back,
-            self._convert,
-            self._merge,
-            self._set_rate,
-        ]
+        often = [self._add, self._add, self._add, self._change, self._change, self._delete, self._restore]
+        others = [self._purge, self._bulk, self._settle, self._take_back, self._convert, self._merge, self._set_rate]
+        self._deeds: list[Callable[[], Awaitable[object]]] = [*often, *others]
 
     async def begin(self) -> str:
         """Makes something that can be changed and taken back."""
