@@ -161,3 +161,25 @@ def test_what_was_written_before_and_while_the_sums_are_made_is_counted_once_and
     assert recount.are(database) == recount.must_be(database)
     migrate(database, "head")
     execute(cluster.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_one_statement_may_write_very_many_shares(database: str) -> None:
+    """Whatever plan the session has kept from small ones: with a join it looked at all shares for each expense."""
+    many, half = 10_000, f"(VALUES ('{ME}'::uuid), ('{BEN}')) AS of (person)"
+    with psycopg2.connect(database) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"{START}; SET statement_timeout = '15s'")
+        for day in range(1, 8):
+            cursor.execute(add(day)[1])
+        cursor.execute(
+            "INSERT INTO expense (workspace_id, id, spent_on, amount_minor, currency, merchant, note, tags, payer_id,"
+            f" version, created_by, created_at, updated_at, split_mode) SELECT '{HOME}', gen_random_uuid(), '2026-10-01',"
+            f" 6, 'EUR', 'Shop', '', '{{}}', '{ME}', 1, '{ME}', now(), now(), 'exact' FROM generate_series(1, {many})"
+        )
+        cursor.execute(
+            "INSERT INTO expense_share (workspace_id, expense_id, user_id, amount_minor)"
+            f" SELECT workspace_id, id, person, 3 FROM expense, {half} WHERE spent_on = '2026-10-01'"
+        )
+        cursor.execute("SELECT sum(minor) FROM balance_sum WHERE user_id = %s", [BEN])
+        assert cursor.fetchone() == (-3 * many - 4 * 7,)
+        connection.rollback()
