@@ -158,3 +158,18 @@ async def test_what_is_no_month_is_refused(client: httpx.AsyncClient, anna: Pers
     for month in NO_MONTHS:
         answer = await client.get(f"{anna.url}/reports/monthly", params={"month": month}, headers=anna.headers)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_month"), month
+
+
+async def test_what_goes_into_the_trash_leaves_nothing_behind_in_the_report(
+    client: httpx.AsyncClient, anna: Person
+) -> None:
+    url = f"{anna.url}/reports/monthly?month=2026-11"
+    nothing = (await client.get(url, headers=anna.headers)).json()
+    category = (await categories_by_name(client, anna))["Groceries"]["id"]
+    new = await record(client, anna, amount=eur("3"), category_id=category)
+    something = (await client.get(url, headers=anna.headers)).json()
+    expense = f"{anna.url}/expenses/{new['id']}"
+    await client.delete(expense, headers=anna.headers)
+    assert (await client.get(url, headers=anna.headers)).json() == nothing != something
+    await client.post(f"{expense}/restore", headers=anna.headers)
+    assert (await client.get(url, headers=anna.headers)).json() == something

@@ -173,8 +173,9 @@ def test_one_statement_may_write_very_many_shares(database: str) -> None:
             cursor.execute(add(day)[1])
         cursor.execute(
             "INSERT INTO expense (workspace_id, id, spent_on, amount_minor, currency, merchant, note, tags, payer_id,"
-            f" version, created_by, created_at, updated_at, split_mode) SELECT '{HOME}', gen_random_uuid(), '2026-10-01',"
-            f" 6, 'EUR', 'Shop', '', '{{}}', '{ME}', 1, '{ME}', now(), now(), 'exact' FROM generate_series(1, {many})"
+            f" version, created_by, created_at, updated_at, split_mode) SELECT '{HOME}', gen_random_uuid(),"
+            f" '2026-10-01', 6, 'EUR', 'Shop', '', '{{}}', '{ME}', 1, '{ME}', now(), now(), 'exact'"
+            f" FROM generate_series(1, {many})"
         )
         cursor.execute(
             "INSERT INTO expense_share (workspace_id, expense_id, user_id, amount_minor)"
