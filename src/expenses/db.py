@@ -25,7 +25,7 @@ from expenses.errors import TimedOut
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Insert, PoolProxiedConnection, Select
+    from sqlalchemy import CompoundSelect, Connection, Insert, PoolProxiedConnection, Select
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -160,7 +160,7 @@ class HotQuery:
     the driver's own Python values: right for text, numbers, times, UUIDs and lists of them; JSON stays text.
     """
 
-    def __init__(self, statement: Select[Any] | Insert, *, identifies: bool = False) -> None:
+    def __init__(self, statement: Select[Any] | CompoundSelect[Any] | Insert, *, identifies: bool = False) -> None:
         """`identifies`: its row says who asks, and makes the connection work for them (`isolation.acting_as`)."""
         self._statement = statement
         self._identifies = identifies

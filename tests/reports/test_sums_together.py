@@ -165,7 +165,7 @@ def test_what_was_written_before_and_while_the_sums_are_made_is_counted_once_and
 
 def test_one_statement_may_write_very_many_shares(database: str) -> None:
     """Whatever plan the session has kept from small ones: with a join it looked at all shares for each expense."""
-    many, half = 10_000, f"(VALUES ('{ME}'::uuid), ('{BEN}')) AS of (person)"
+    many, both = 10_000, f"(VALUES ('{ME}'::uuid), ('{BEN}')) AS of (person)"
     with psycopg2.connect(database) as connection:
         cursor = connection.cursor()
         cursor.execute(f"{START}; SET statement_timeout = '15s'")
@@ -179,7 +179,7 @@ def test_one_statement_may_write_very_many_shares(database: str) -> None:
         )
         cursor.execute(
             "INSERT INTO expense_share (workspace_id, expense_id, user_id, amount_minor)"
-            f" SELECT workspace_id, id, person, 3 FROM expense, {half} WHERE spent_on = '2026-10-01'"
+            f" SELECT workspace_id, id, person, 3 FROM expense, {both} WHERE spent_on = '2026-10-01'"
         )
         cursor.execute("SELECT sum(minor) FROM balance_sum WHERE user_id = %s", [BEN])
         assert cursor.fetchone() == (-3 * many - 4 * 7,)

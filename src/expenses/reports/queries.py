@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Date, Numeric, Uuid, bindparam, cast, func, literal_column, null, select, union_all
 
+from expenses.db import HotQuery
 from expenses.money import CURRENCIES, Money
 from expenses.reports.model import CategorySum, ConvertedSum, DaySum
 from expenses.reports.tables import NO_CATEGORY, category_sum, day_sum
@@ -26,46 +27,48 @@ _BASE, _DAY, _CATEGORY = range(3)
 """What a row is about."""
 
 _WORKSPACE: BindParameter[UUID] = bindparam("workspace_id")
-_SUMS = union_all(
-    select(
-        literal_column(str(_BASE)).label("kind"),
-        workspace.c.base_currency.label("currency"),
-        cast(null(), Date).label("spent_on"),
-        cast(null(), Uuid).label("category_id"),
-        workspace.c.base_currency,
-        cast(0, Numeric).label("minor"),
-        cast(0, Numeric).label("base_minor"),
-        cast(0, BigInteger).label("number"),
-    ).where(workspace.c.id == _WORKSPACE),
-    select(
-        literal_column(str(_DAY)),
-        day_sum.c.currency,
-        day_sum.c.spent_on,
-        null(),
-        day_sum.c.base_currency,
-        func.sum(day_sum.c.minor),
-        func.sum(day_sum.c.base_minor),
-        cast(func.sum(day_sum.c.number), BigInteger),
+SUMS = HotQuery(
+    union_all(
+        select(
+            literal_column(str(_BASE)).label("kind"),
+            workspace.c.base_currency.label("currency"),
+            cast(null(), Date).label("spent_on"),
+            cast(null(), Uuid).label("category_id"),
+            workspace.c.base_currency,
+            cast(0, Numeric).label("minor"),
+            cast(0, Numeric).label("base_minor"),
+            cast(0, BigInteger).label("number"),
+        ).where(workspace.c.id == _WORKSPACE),
+        select(
+            literal_column(str(_DAY)),
+            day_sum.c.currency,
+            day_sum.c.spent_on,
+            null(),
+            day_sum.c.base_currency,
+            func.sum(day_sum.c.minor),
+            func.sum(day_sum.c.base_minor),
+            cast(func.sum(day_sum.c.number), BigInteger),
+        )
+        .where(
+            day_sum.c.workspace_id == _WORKSPACE,
+            day_sum.c.spent_on.between(bindparam("first_day"), bindparam("last_day")),
+        )
+        .group_by(day_sum.c.spent_on, day_sum.c.currency, day_sum.c.base_currency)
+        .having(func.sum(day_sum.c.number) != 0),
+        select(
+            literal_column(str(_CATEGORY)),
+            category_sum.c.currency,
+            null(),
+            category_sum.c.category_id,
+            null(),
+            func.sum(category_sum.c.minor),
+            null(),
+            cast(func.sum(category_sum.c.number), BigInteger),
+        )
+        .where(category_sum.c.workspace_id == _WORKSPACE, category_sum.c.month == bindparam("first_day"))
+        .group_by(category_sum.c.category_id, category_sum.c.currency)
+        .having(func.sum(category_sum.c.number) != 0),
     )
-    .where(
-        day_sum.c.workspace_id == _WORKSPACE,
-        day_sum.c.spent_on.between(bindparam("first_day"), bindparam("last_day")),
-    )
-    .group_by(day_sum.c.spent_on, day_sum.c.currency, day_sum.c.base_currency)
-    .having(func.sum(day_sum.c.number) != 0),
-    select(
-        literal_column(str(_CATEGORY)),
-        category_sum.c.currency,
-        null(),
-        category_sum.c.category_id,
-        null(),
-        func.sum(category_sum.c.minor),
-        null(),
-        cast(func.sum(category_sum.c.number), BigInteger),
-    )
-    .where(category_sum.c.workspace_id == _WORKSPACE, category_sum.c.month == bindparam("first_day"))
-    .group_by(category_sum.c.category_id, category_sum.c.currency)
-    .having(func.sum(category_sum.c.number) != 0),
 )
 """All that a report says, of one moment and in one round trip: a row for the base currency, one for each day and
 currency, and one for each category and currency, however many expenses there are."""
@@ -81,7 +84,7 @@ async def sums_of_month(
     values = {"workspace_id": workspace_id, "first_day": first_day, "last_day": last_day}
     by_category, by_day, others, base = [], [], [], ""
     # Unpacked, not by the names of columns: a full month has a hundred rows.
-    for kind, code, day, category_id, into, minor, base_minor, number in await session.execute(_SUMS, values):
+    for kind, code, day, category_id, into, minor, base_minor, number in await SUMS.rows(session, **values):
         if kind == _DAY:
             by_day.append(DaySum(day, Money(int(minor), CURRENCIES[code]), number))
             if into != code:

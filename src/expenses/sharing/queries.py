@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 
+from expenses.db import HotQuery
 from expenses.money import CURRENCIES, Money
 from expenses.sharing.model import Balance, Settlement
 from expenses.sharing.tables import balance_sum, settlement
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _SETTLEMENTS = select(settlement).where(settlement.c.workspace_id == bindparam("workspace_id"))
 _MINOR = func.sum(balance_sum.c.minor)
-_BALANCES = (
+BALANCES = HotQuery(
     select(balance_sum.c.user_id, balance_sum.c.currency, _MINOR.label("minor"))
     .where(balance_sum.c.workspace_id == bindparam("workspace_id"))
     .group_by(balance_sum.c.user_id, balance_sum.c.currency)
@@ -35,7 +36,7 @@ async def balances_of(session: Session, *, workspace_id: UUID) -> list[Balance]:
 
     Reads sums only, however many expenses there are.
     """
-    rows = await session.execute(_BALANCES, {"workspace_id": workspace_id})
+    rows = await BALANCES.rows(session, workspace_id=workspace_id)
     return [Balance(row.user_id, Money(int(row.minor), CURRENCIES[row.currency])) for row in rows]
 
 
