@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from expenses.sharing.queries import balances_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from asyncpg.connection import LoggedQuery
     from tests.people import Person
 
     from expenses.db import Session
@@ -35,10 +37,17 @@ async def plan_of(session: Session, asked: Awaitable[object], plan_mode: str) ->
     seen: list[tuple[str, Any]] = []
     connection = session.sync_connection
     event.listen(connection, "before_cursor_execute", lambda *args: seen.append((args[2], args[3])), named=False)
-    await asked
-    statement, parameters = seen[-1]
     driver = (await session.get_raw_connection()).driver_connection
     assert driver is not None
+
+    def note_hot(query: LoggedQuery) -> None:
+        seen.append((query.query, query.args))
+
+    driver.add_query_logger(note_hot)
+    await asked
+    await asyncio.sleep(0)  # the driver tells a moment later
+    driver.remove_query_logger(note_hot)
+    statement, parameters = seen[-1]
     await driver.execute(f"SET plan_cache_mode = {plan_mode}")
     explained = await driver.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *parameters)
     plan: dict[str, Any] = explained[0]["Plan"]  # SQLAlchemy lets asyncpg decode JSON

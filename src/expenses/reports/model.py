@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from expenses.errors import Invalid
 from expenses.ledger.categories import DEFAULT_COLOR
 from expenses.ledger.model import EARLIEST_DAY, LATEST_DAY
-from expenses.money import Money
+from expenses.money import CURRENCIES, Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -183,17 +183,20 @@ def month_report(
 def sums_in_base(base: Currency, *, by_day: Iterable[DaySum], converted: Sequence[ConvertedSum]) -> InBase:
     """The total in the base currency: what is in it, and what was converted. A missing rate is never taken for 1."""
     total = sum(each.base.minor for each in converted)
-    rest: dict[Currency, list[int]] = defaultdict(lambda: [0, 0])
+    rest: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for spent in by_day:
-        if spent.amount.currency == base:
+        code = spent.amount.currency.code
+        if code == base.code:
             total += spent.amount.minor
         else:
-            rest[spent.amount.currency][0] += spent.amount.minor
-            rest[spent.amount.currency][1] += spent.count
+            its = rest[code]
+            its[0] += spent.amount.minor
+            its[1] += spent.count
     for each in converted:
-        rest[each.amount.currency][0] -= each.amount.minor
-        rest[each.amount.currency][1] -= each.count
-    left = [(Money(minor, currency), count) for currency, (minor, count) in rest.items() if count]
+        its = rest[each.amount.currency.code]
+        its[0] -= each.amount.minor
+        its[1] -= each.count
+    left = [(Money(minor, CURRENCIES[code]), count) for code, (minor, count) in rest.items() if count]
     return InBase(Money(total, base), _added(money for money, _ in left), sum(count for _, count in left))
 
 
@@ -222,7 +225,8 @@ def _rolled_up(sums: Sequence[CategorySum], categories: Sequence[Category]) -> t
 
 
 def _added(amounts: Iterable[Money]) -> tuple[Money, ...]:
-    totals: dict[Currency, Money] = {}
+    totals: dict[str, int] = {}  # by code, whose hash is known already: a full month has a thousand amounts
     for amount in amounts:
-        totals[amount.currency] = totals[amount.currency] + amount if amount.currency in totals else amount
-    return tuple(totals[currency] for currency in sorted(totals, key=lambda currency: currency.code))
+        code = amount.currency.code
+        totals[code] = totals.get(code, 0) + amount.minor
+    return tuple([Money(totals[code], CURRENCIES[code]) for code in sorted(totals)])

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, Numeric, Uuid, bindparam, cast, func, literal_column, null, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    Numeric,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
 
 from expenses.db import HotQuery
 from expenses.money import CURRENCIES, Money
@@ -15,7 +28,6 @@ from expenses.reports.tables import NO_CATEGORY, category_sum, day_sum
 from expenses.workspaces.tables import workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import date
 
     from sqlalchemy import BindParameter
@@ -23,10 +35,12 @@ if TYPE_CHECKING:
     from expenses.db import Session
     from expenses.money import Currency
 
-_BASE, _DAY, _CATEGORY = range(3)
-"""What a row is about."""
+_BASE, _DAY, _CONVERTED, _CATEGORY = range(4)
+"""What a row is about; `_DAY` and `_CONVERTED` are what PostgreSQL's `grouping` says, and 1."""
 
 _WORKSPACE: BindParameter[UUID] = bindparam("workspace_id")
+_BY_DAY = (day_sum.c.spent_on, day_sum.c.currency)
+_BY_BASE = (day_sum.c.currency, day_sum.c.base_currency)
 SUMS = HotQuery(
     union_all(
         select(
@@ -40,7 +54,7 @@ SUMS = HotQuery(
             cast(0, BigInteger).label("number"),
         ).where(workspace.c.id == _WORKSPACE),
         select(
-            literal_column(str(_DAY)),
+            func.grouping(day_sum.c.spent_on) + 1,
             day_sum.c.currency,
             day_sum.c.spent_on,
             null(),
@@ -53,7 +67,7 @@ SUMS = HotQuery(
             day_sum.c.workspace_id == _WORKSPACE,
             day_sum.c.spent_on.between(bindparam("first_day"), bindparam("last_day")),
         )
-        .group_by(day_sum.c.spent_on, day_sum.c.currency, day_sum.c.base_currency)
+        .group_by(func.grouping_sets(tuple_(*_BY_DAY), tuple_(*_BY_BASE)))
         .having(func.sum(day_sum.c.number) != 0),
         select(
             literal_column(str(_CATEGORY)),
@@ -71,7 +85,10 @@ SUMS = HotQuery(
     )
 )
 """All that a report says, of one moment and in one round trip: a row for the base currency, one for each day and
-currency, and one for each category and currency, however many expenses there are."""
+currency, one for each currency and what it was converted into (itself, if it was not), and one for each category and
+currency, however many expenses there are."""
+
+_NONE: Final = UUID(NO_CATEGORY)
 
 
 async def sums_of_month(
@@ -79,34 +96,19 @@ async def sums_of_month(
 ) -> tuple[list[CategorySum], list[DaySum], list[ConvertedSum], Currency]:
     """What was spent in a month, by category, by day, and as far as it was converted, each by currency.
 
-    And the base currency, into which that was. Reads sums only.
+    And the base currency, into which that was; not what was converted into an earlier one. Reads sums only.
     """
     values = {"workspace_id": workspace_id, "first_day": first_day, "last_day": last_day}
-    by_category, by_day, others, base = [], [], [], ""
-    # Unpacked, not by the names of columns: a full month has a hundred rows.
-    for kind, code, day, category_id, into, minor, base_minor, number in await SUMS.rows(session, **values):
+    by_category, by_day, converted = [], [], []
+    base, *rows = sorted(await SUMS.rows(session, **values), key=itemgetter(0))
+    base_currency = CURRENCIES[base[1]]
+    # Unpacked, not by the names of columns: a full month has two hundred rows.
+    for kind, code, day, category_id, into, minor, base_minor, number in rows:
+        amount = Money(int(minor), CURRENCIES[code])
         if kind == _DAY:
-            by_day.append(DaySum(day, Money(int(minor), CURRENCIES[code]), number))
-            if into != code:
-                others.append((code, into, int(minor), int(base_minor), number))
+            by_day.append(DaySum(day, amount, number))
         elif kind == _CATEGORY:
-            its = None if category_id == _NONE else category_id
-            by_category.append(CategorySum(its, Money(int(minor), CURRENCIES[code]), number))
-        else:
-            base = code
-    return by_category, by_day, _converted(others, base), CURRENCIES[base]
-
-
-_NONE: Final = UUID(NO_CATEGORY)
-
-
-def _converted(days: Iterable[tuple[str, str, int, int, int]], base: str) -> list[ConvertedSum]:
-    """What was converted into the base currency, by the currency that it was in; not what was into an earlier base."""
-    found: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for code, into, *values in days:
-        if into == base != code:
-            found[code] = [one + more for one, more in zip(found[code], values, strict=True)]
-    return [
-        ConvertedSum(Money(minor, CURRENCIES[code]), Money(base_minor, CURRENCIES[base]), number)
-        for code, (minor, base_minor, number) in found.items()
-    ]
+            by_category.append(CategorySum(None if category_id == _NONE else category_id, amount, number))
+        elif into == base_currency.code != code:
+            converted.append(ConvertedSum(amount, Money(int(base_minor), base_currency), number))
+    return by_category, by_day, converted, base_currency
