@@ -121,7 +121,12 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
 def _check(value: object) -> None:
+    if type(value) in _PLAIN:  # nearly everything; `isinstance` with a union takes five times as long
+        return
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
