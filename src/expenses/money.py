@@ -72,9 +72,10 @@ class Money:
     def decimal_text(self) -> str:
         """The amount in major units with exactly the currency's digits: `12.50`, `-3`, `0.001`."""
         digits = self.currency.exponent
-        text = str(abs(self.minor)).rjust(digits + 1, "0")
-        sign = "-" if self.minor < 0 else ""
-        return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"
+        if not digits:
+            return f"{self.minor}"
+        text = f"{self.minor:0{digits + 1 + (self.minor < 0)}}"
+        return f"{text[:-digits]}.{text[-digits:]}"
 
     def __add__(self, other: Money) -> Money:
         """Raises `ValueError` for another currency: adding those needs a rate, and that is somebody's decision."""

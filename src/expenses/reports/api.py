@@ -108,19 +108,20 @@ def _report_out(report: MonthReport) -> dict[str, Any]:
         "categories": [_category_out(each) for each in report.categories],
         "days": [{"day": each.day.isoformat(), "totals": _amounts(each.totals)} for each in report.days],
         "in_base_currency": {
-            "total": _amount(in_base.total),
+            "total": _amounts((in_base.total,))[0],
             "not_converted": {"count": in_base.not_converted_count, "totals": _amounts(in_base.not_converted)},
         },
     }
 
 
 def _category_out(each: CategoryTotals) -> dict[str, Any]:
+    totals = _amounts(each.totals)
     return {
         "id": each.id and str(each.id),
         "name": each.name,
         "color": each.color,
-        "totals": _amounts(each.totals),
-        "own": _amounts(each.own),
+        "totals": totals,
+        "own": totals if each.own is each.totals else _amounts(each.own),
         "children": [
             {"id": str(child.id), "name": child.name, "color": child.color, "totals": _amounts(child.totals)}
             for child in each.children
@@ -129,8 +130,4 @@ def _category_out(each: CategoryTotals) -> dict[str, Any]:
 
 
 def _amounts(totals: tuple[Money, ...]) -> list[dict[str, str]]:
-    return [_amount(money) for money in totals]
-
-
-def _amount(money: Money) -> dict[str, str]:
-    return {"value": money.decimal_text(), "currency": money.currency.code}
+    return [{"value": money.decimal_text(), "currency": money.currency.code} for money in totals]

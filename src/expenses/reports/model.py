@@ -173,7 +173,7 @@ def month_report(
     return MonthReport(
         month=month,
         count=count,
-        totals=_added(each.amount for each in by_category),
+        totals=_added([each.amount for each in by_category]),
         categories=_rolled_up(by_category, categories),
         days=tuple(DayTotals(day, _added(days[day])) for day in sorted(days)),
         in_base=in_base,
@@ -197,7 +197,7 @@ def sums_in_base(base: Currency, *, by_day: Iterable[DaySum], converted: Sequenc
         its[0] -= each.amount.minor
         its[1] -= each.count
     left = [(Money(minor, CURRENCIES[code]), count) for code, (minor, count) in rest.items() if count]
-    return InBase(Money(total, base), _added(money for money, _ in left), sum(count for _, count in left))
+    return InBase(Money(total, base), _added([money for money, _ in left]), sum(count for _, count in left))
 
 
 def _rolled_up(sums: Sequence[CategorySum], categories: Sequence[Category]) -> tuple[CategoryTotals, ...]:
@@ -216,7 +216,7 @@ def _rolled_up(sums: Sequence[CategorySum], categories: Sequence[Category]) -> t
         if category.parent_id is None and (category.id in own or category.id in children):
             below = tuple(children.get(category.id, ()))
             spent = _added(own.get(category.id, ()))
-            total = _added([*spent, *(money for child in below for money in child.totals)])
+            total = _added([*spent, *(money for child in below for money in child.totals)]) if below else spent
             found.append(CategoryTotals(category.id, category.name, category.color, total, spent, below))
     if None in own:
         spent = _added(own[None])
@@ -224,9 +224,11 @@ def _rolled_up(sums: Sequence[CategorySum], categories: Sequence[Category]) -> t
     return tuple(found)
 
 
-def _added(amounts: Iterable[Money]) -> tuple[Money, ...]:
-    totals: dict[str, int] = {}  # by code, whose hash is known already: a full month has a thousand amounts
-    for amount in amounts:
-        code = amount.currency.code
+def _added(amounts: Sequence[Money]) -> tuple[Money, ...]:
+    codes = [amount.currency.code for amount in amounts]
+    if codes == sorted(set(codes)):  # as the database gives them: one of each, in order
+        return tuple(amounts)
+    totals: dict[str, int] = {}  # by code, whose hash is known already: a full month has hundreds of amounts
+    for code, amount in zip(codes, amounts, strict=True):
         totals[code] = totals.get(code, 0) + amount.minor
     return tuple([Money(totals[code], CURRENCIES[code]) for code in sorted(totals)])

@@ -100,7 +100,7 @@ async def sums_of_month(
     """
     values = {"workspace_id": workspace_id, "first_day": first_day, "last_day": last_day}
     by_category, by_day, converted = [], [], []
-    base, *rows = sorted(await SUMS.rows(session, **values), key=itemgetter(0))
+    base, *rows = sorted(await SUMS.rows(session, **values), key=itemgetter(0, 1))
     base_currency = CURRENCIES[base[1]]
     # Unpacked, not by the names of columns: a full month has two hundred rows.
     for kind, code, day, category_id, into, minor, base_minor, number in rows:
