@@ -1,4 +1,4 @@
-"""Where the processor time of the service goes: list of 50, one, create, and the month's report, seen by py-spy.
+"""Where the processor time of the service goes: list of 50, one, search, create, and the month's report, seen by py-spy.
 
 No claim and no budget, but a page to look at before somebody makes a route faster: `make profile` rewrites
 `results/profiles.md`. Samples of one process of uvicorn under wrk, taken from outside, so that the code is the one that
@@ -53,6 +53,7 @@ def main() -> None:
         loads = {
             "list of 50": Load(f"{base}/expenses?limit=50", visitor.token),
             "one": Load(f"{base}/expenses/{ids[0]}", visitor.token),
+            "search": Load(f"{base}/expenses?q=corner%20amount%3E5", visitor.token),
             "month report": Load(f"{base}/reports/monthly?month={month}", visitor.token),
             "create": Load(f"{base}/expenses", visitor.token, json.dumps(EXPENSE)),
         }
