@@ -1,4 +1,4 @@
-"""Where the processor time of the service goes: list of 50, one, search, create, and the month's report, seen by py-spy.
+"""Where the processor time of the service goes: list, one, search, create, and the month's report, seen by py-spy.
 
 No claim and no budget, but a page to look at before somebody makes a route faster: `make profile` rewrites
 `results/profiles.md`. Samples of one process of uvicorn under wrk, taken from outside, so that the code is the one that
