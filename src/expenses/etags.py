@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Header
+from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 
 from expenses.errors import Invalid, PreconditionFailed
@@ -35,6 +36,12 @@ _OF_THE_BODY = ("content-length", "content-type")
 def tag_of(said: Mapping[str, object]) -> dict[str, str]:
     """The header of an answer that shows a thing as it is, in JSON values."""
     return {"ETag": f'"{version_of(said)}"'}
+
+
+def shown(said: Mapping[str, object], *, status: int = 200, location: str | None = None) -> JSONResponse:
+    """An answer that shows a thing as it is, in JSON values, with its version; `location`: where a new one is."""
+    where = {} if location is None else {"Location": location}
+    return JSONResponse(said, status_code=status, headers=tag_of(said) | where)
 
 
 def expected_in(if_match: str | None) -> str | None:

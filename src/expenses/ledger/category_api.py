@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from expenses.accounts.auth import Caller
-from expenses.etags import ETAG, IfMatch, expected_in, tag_of
+from expenses.etags import ETAG, IfMatch, expected_in, shown
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger import service
-from expenses.ledger.categories import MOST_CATEGORIES, Category
+from expenses.ledger.categories import MOST_CATEGORIES
 from expenses.ledger.category_wire import CategoryIn, CategoryList, CategoryOut, CategoryPatch
 from expenses.openapi import problems
 from expenses.paging import Cursor, up_to
@@ -59,9 +59,7 @@ async def add_category(
     workspace_id: UUID, body: CategoryIn, actor: Caller, session: SessionDep, now: Now
 ) -> JSONResponse:
     new = await service.add_category(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
-    answer = _answer(new, status=201)
-    answer.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/categories/{new.id}"
-    return answer
+    return shown(new.snapshot(), status=201, location=f"/api/v1/workspaces/{workspace_id}/categories/{new.id}")
 
 
 @router.get(
@@ -72,7 +70,8 @@ async def add_category(
     openapi_extra=needs(Action.SEE_LEDGER),
 )
 async def get_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
-    return _answer(await service.get_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id))
+    found = await service.get_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id)
+    return shown(found.snapshot())
 
 
 @router.patch(
@@ -101,7 +100,7 @@ async def change_category(
         expected=expected_in(if_match),
         now=now,
     )
-    return _answer(changed)
+    return shown(changed.snapshot())
 
 
 @router.delete(
@@ -122,8 +121,3 @@ async def archive_category(
         expected=expected_in(if_match),
         now=now,
     )
-
-
-def _answer(category: Category, *, status: int = 200) -> JSONResponse:
-    said = category.snapshot()
-    return JSONResponse(said, status_code=status, headers=tag_of(said))

@@ -8,13 +8,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
-from expenses.etags import ETAG, IfMatch, expected_in, tag_of
+from expenses.etags import ETAG, IfMatch, expected_in, shown
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
 from expenses.paging import Cursor, up_to
 from expenses.payments import service
-from expenses.payments.model import LONGEST_NAME, MOST_ACCOUNTS, Kind, PaymentAccount
+from expenses.payments.model import LONGEST_NAME, MOST_ACCOUNTS, Kind
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/payment-accounts", tags=["payment accounts"])
@@ -103,9 +103,7 @@ async def add_account(
     new = await service.add_account(
         session, actor=actor, workspace_id=workspace_id, name=body.name, kind=body.kind, currency=body.currency, now=now
     )
-    answer = _answer(new, status=201)
-    answer.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/payment-accounts/{new.id}"
-    return answer
+    return shown(new.snapshot(), status=201, location=f"/api/v1/workspaces/{workspace_id}/payment-accounts/{new.id}")
 
 
 @router.get(
@@ -116,7 +114,8 @@ async def add_account(
     openapi_extra=needs(Action.SEE_LEDGER),
 )
 async def get_account(workspace_id: UUID, account_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
-    return _answer(await service.get_account(session, actor=actor, workspace_id=workspace_id, account_id=account_id))
+    found = await service.get_account(session, actor=actor, workspace_id=workspace_id, account_id=account_id)
+    return shown(found.snapshot())
 
 
 @router.patch(
@@ -148,7 +147,7 @@ async def change_account(
         expected=expected_in(if_match),
         now=now,
     )
-    return _answer(changed)
+    return shown(changed.snapshot())
 
 
 @router.delete(
@@ -169,8 +168,3 @@ async def archive_account(
         expected=expected_in(if_match),
         now=now,
     )
-
-
-def _answer(account: PaymentAccount, *, status: int = 200) -> JSONResponse:
-    said = account.snapshot()
-    return JSONResponse(said, status_code=status, headers=tag_of(said))

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
-from expenses.etags import ETAG, IfMatch, expected_in, tag_of
+from expenses.etags import ETAG, IfMatch, expected_in, shown
 from expenses.http import Now, SessionDep
 from expenses.openapi import problems
 from expenses.rates import service
@@ -105,9 +105,8 @@ async def list_rates(
 async def get_rate(
     workspace_id: UUID, base: Code, quote: Code, on: date, *, actor: Caller, session: SessionDep
 ) -> JSONResponse:
-    return _answer(
-        await service.get_rate(session, actor=actor, workspace_id=workspace_id, base=base, quote=quote, on=on)
-    )
+    found = await service.get_rate(session, actor=actor, workspace_id=workspace_id, base=base, quote=quote, on=on)
+    return shown(found.snapshot())
 
 
 @router.put(
@@ -130,7 +129,8 @@ async def put_rate(
     if_match: IfMatch = None,
 ) -> JSONResponse:
     rate = Rate(workspace_id, base, quote, on, parse_rate(body.rate), body.source)
-    return _answer(await service.put_rate(session, actor=actor, rate=rate, expected=expected_in(if_match), now=now))
+    stored = await service.put_rate(session, actor=actor, rate=rate, expected=expected_in(if_match), now=now)
+    return shown(stored.snapshot())
 
 
 @router.delete(
@@ -185,11 +185,6 @@ async def load_rates(
         session, actor=actor, workspace_id=workspace_id, content=await _body(request), source=source, now=now
     )
     return Loaded(rates=rates, changed=changed)
-
-
-def _answer(rate: Rate) -> JSONResponse:
-    said = rate.snapshot()
-    return JSONResponse(said, headers=tag_of(said))
 
 
 async def _body(request: Request) -> bytes:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
-from expenses.etags import ETAG, IfMatch, expected_in, tag_of
+from expenses.etags import ETAG, IfMatch, expected_in, shown
 from expenses.http import Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger.api import Cursor, Limit
@@ -153,8 +153,7 @@ async def add_settlement(
 ) -> JSONResponse:
     new = await service.add_settlement(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
     location = f"/api/v1/workspaces/{workspace_id}/settlements/{new.id}"
-    said = new.snapshot()
-    return JSONResponse(said, status_code=201, headers={"Location": location, **tag_of(said)})
+    return shown(new.snapshot(), status=201, location=location)
 
 
 @router.get(
@@ -166,8 +165,7 @@ async def add_settlement(
 )
 async def get_settlement(workspace_id: UUID, settlement_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
     found = await service.get_settlement(session, actor=actor, workspace_id=workspace_id, settlement_id=settlement_id)
-    said = found.snapshot()
-    return JSONResponse(said, headers=tag_of(said))
+    return shown(found.snapshot())
 
 
 @router.delete(

@@ -124,7 +124,7 @@ class _Cursor:
 
     def execute(self, query: str, arguments: tuple[object, ...] = (), /) -> None:
         if arguments:
-            raise NotImplementedError("a look has no arguments")
+            raise TypeError("a question over asyncpg takes no arguments: write its values into it, quoted")
         self._rows = self._session.rows(query)
 
     def fetchone(self) -> tuple[Any, ...] | None:
