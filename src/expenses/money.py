@@ -72,9 +72,11 @@ class Money:
     def decimal_text(self) -> str:
         """The amount in major units with exactly the currency's digits: `12.50`, `-3`, `0.001`."""
         digits = self.currency.exponent
+        text = str(self.minor)
         if not digits:
-            return f"{self.minor}"
-        text = f"{self.minor:0{digits + 1 + (self.minor < 0)}}"
+            return text
+        if len(text) <= digits + 1:  # most are longer, and padding takes a third of the time
+            text = text.zfill(digits + 1 + (self.minor < 0))
         return f"{text[:-digits]}.{text[-digits:]}"
 
     def __add__(self, other: Money) -> Money:

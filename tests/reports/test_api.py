@@ -39,6 +39,18 @@ def eur(value: str) -> dict[str, str]:
     return {"value": value, "currency": "EUR"}
 
 
+async def test_names_of_categories_are_told_whatever_is_in_them(client: httpx.AsyncClient, anna: Person) -> None:
+    name = 'Ünal & "Söhne" \\ <b>日本</b>'
+    made = await client.post(f"{anna.url}/categories", json={"name": name}, headers=anna.headers)
+    parent = made.json()["id"]
+    body = {"name": f"{name} 2", "parent_id": parent}
+    child = (await client.post(f"{anna.url}/categories", json=body, headers=anna.headers)).json()["id"]
+    await record(client, anna, amount=eur("1.00"), category_id=child)
+    (told,) = (await report_on(client, anna, "2026-11"))["categories"]
+    assert (told["id"], told["name"], told["own"]) == (parent, name, [])
+    assert [(each["id"], each["name"]) for each in told["children"]] == [(child, f"{name} 2")]
+
+
 async def test_a_month_is_added_up_by_currency_category_and_day(client: httpx.AsyncClient, anna: Person) -> None:
     categories = await categories_by_name(client, anna)
     transport, fuel = categories["Transport"], categories["Fuel"]

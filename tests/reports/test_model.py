@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 import pytest
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 
 from expenses.ledger.categories import default_categories
 from expenses.money import CURRENCIES, LARGEST_MINOR, Money
-from expenses.reports.model import CategorySum, ConvertedSum, DaySum, InvalidMonth, Month, month_report, sums_in_base
+from expenses.reports.model import ConversionSum, InBase, InvalidMonth, Month, MonthSums, in_base, month_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HOME = UUID(int=1)
 CATEGORIES = list(default_categories(HOME))
@@ -26,13 +31,13 @@ rows = st.tuples(st.sampled_from([None, *[each.id for each in CATEGORIES]]), st.
 
 @given(st.lists(rows, max_size=40))
 def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | None, int, Money]]) -> None:
-    report = month_report(
-        Month(2026, 11),
-        by_category=[CategorySum(category_id, amount, 1) for category_id, _, amount in spent],
-        by_day=[DaySum(date(2026, 11, day), amount, 1) for _, day, amount in spent],
-        categories=CATEGORIES,
-        in_base=sums_in_base(CURRENCIES["EUR"], by_day=[], converted=[]),
+    sums = MonthSums(
+        base=CURRENCIES["EUR"],
+        by_conversion=[unconverted(amount) for _, _, amount in spent],
+        by_category=grouped((category_id, amount) for category_id, _, amount in spent),
+        by_day=grouped((date(2026, 11, day), amount) for _, day, amount in spent),
     )
+    report = month_report(Month(2026, 11), sums, categories=CATEGORIES)
     expected = added([amount for _, _, amount in spent])
     assert added(report.totals) == expected
     assert added([money for each in report.days for money in each.totals]) == expected
@@ -40,6 +45,10 @@ def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | 
     for category in report.categories:
         below = [money for child in category.children for money in child.totals]
         assert added([*category.own, *below]) == added(category.totals)
+    days, categories = [each.totals for each in report.days], [each.totals for each in report.categories]
+    for totals in (report.totals, *days, *categories):
+        codes = [money.currency.code for money in totals]
+        assert codes == sorted(set(codes))
     assert report.count == len(spent)
 
 
@@ -47,16 +56,35 @@ def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | 
 def test_what_is_in_the_base_currency_and_what_is_not_is_all_there_is(spent: list[tuple[Money, int | None]]) -> None:
     euro = CURRENCIES["EUR"]
     converted = [
-        ConvertedSum(money, Money(worth, euro), 1)
+        ConversionSum(money.currency.code, "EUR", money.minor, worth, 1)
         for money, worth in spent
         if worth is not None and money.currency != euro
     ]
-    found = sums_in_base(euro, by_day=[DaySum(date(2026, 11, 1), money, 1) for money, _ in spent], converted=converted)
+    rest = [money for money, worth in spent if worth is None or money.currency == euro]
+    found = in_base(euro, [*converted, *(unconverted(money) for money in rest)])
     in_euro = [money.minor for money, _ in spent if money.currency == euro]
-    assert found.total.minor == sum(in_euro) + sum(each.base.minor for each in converted)
-    left = [money for money, worth in spent if money.currency != euro and worth is None]
+    assert found.total.minor == sum(in_euro) + sum(each.base_minor for each in converted)
+    left = [money for money in rest if money.currency != euro]
     assert added(found.not_converted) == added(left)
     assert found.not_converted_count == len(left)
+
+
+def test_what_was_converted_into_an_earlier_base_currency_is_not_converted_into_this_one() -> None:
+    into_dollars = [ConversionSum("JPY", "USD", 1000, 700, 2), ConversionSum("EUR", "USD", 500, 600, 1)]
+    found = in_base(CURRENCIES["EUR"], into_dollars)
+    assert found == InBase(Money(500, CURRENCIES["EUR"]), (Money(1000, CURRENCIES["JPY"]),), 2)
+
+
+def unconverted(amount: Money) -> ConversionSum:
+    code = amount.currency.code
+    return ConversionSum(code, code, amount.minor, amount.minor, 1)
+
+
+def grouped(spent: Iterable[tuple[Any, Money]]) -> dict[Any, dict[str, int]]:
+    found: dict[Any, list[Money]] = defaultdict(list)
+    for key, amount in spent:
+        found[key].append(amount)
+    return {key: added(amounts) for key, amounts in found.items()}
 
 
 def added(amounts: tuple[Money, ...] | list[Money]) -> dict[str, int]:

@@ -9,7 +9,8 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from expenses.errors import Invalid
 from expenses.ledger.categories import DEFAULT_COLOR
@@ -17,11 +18,14 @@ from expenses.ledger.model import EARLIEST_DAY, LATEST_DAY
 from expenses.money import CURRENCIES, Money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from expenses.ledger.categories import Category
     from expenses.money import Currency
+
+MinorByCode = dict[str, int]
+"""Minor units by the code of their currency. A full month has hundreds of sums: they become `Money` when added up."""
 
 UNCATEGORISED: Final = "Uncategorised"
 """Name of what has no category."""
@@ -78,32 +82,31 @@ class Month:
         return f"{self.year:04}-{self.month:02}"
 
 
-@dataclass(frozen=True, slots=True)
-class CategorySum:
-    """What was spent in one category (`None`: in none) and one currency. Expenses with lines count in several."""
+class ConversionSum(NamedTuple):
+    """What the expenses of one currency come to that were converted into another, in both of them.
 
-    category_id: UUID | None
-    amount: Money
-    count: int
-    """Of expenses without lines, and of lines."""
+    Those that were not converted are a sum of their own, `into` the currency that they are in.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class DaySum:
-    """What was spent on one day in one currency, or a part of that."""
-
-    day: date
-    amount: Money
-    count: int
+    code: str
+    into: str
+    minor: int
+    base_minor: int
+    number: int
+    """Of expenses."""
 
 
 @dataclass(frozen=True, slots=True)
-class ConvertedSum:
-    """What the converted expenses of one currency come to, in it and in the base currency."""
+class MonthSums:
+    """What was spent in a month, as the database has added it up; by category, and by day."""
 
-    amount: Money
-    base: Money
-    count: int
+    base: Currency
+    """The workspace's currency; some expenses may have been converted into an earlier one."""
+    by_conversion: Sequence[ConversionSum]
+    """All that was spent."""
+    by_category: Mapping[UUID | None, MinorByCode]
+    """Expenses with lines count in several. `None`: in none."""
+    by_day: Mapping[date, MinorByCode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,7 @@ class InBase:
     """How many expenses these are."""
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryTotals:
+class CategoryTotals(NamedTuple):
     """What a category comes to, with one total for each currency, in the order of their codes."""
 
     id: UUID | None
@@ -133,8 +135,7 @@ class CategoryTotals:
     """Those below it in which something was spent."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayTotals:
+class DayTotals(NamedTuple):
     """What a day comes to."""
 
     day: date
@@ -156,79 +157,63 @@ class MonthReport:
     in_base: InBase
 
 
-def month_report(
-    month: Month,
-    *,
-    by_category: Sequence[CategorySum],
-    by_day: Iterable[DaySum],
-    categories: Sequence[Category],
-    in_base: InBase,
-) -> MonthReport:
+def month_report(month: Month, sums: MonthSums, *, categories: Sequence[Category]) -> MonthReport:
     """The report on a month from its sums and the workspace's categories in their order, archived ones too."""
-    days: dict[date, list[Money]] = defaultdict(list)
-    count = 0
-    for each in by_day:
-        count += each.count
-        days[each.day].append(each.amount)
     return MonthReport(
         month=month,
-        count=count,
-        totals=_added([each.amount for each in by_category]),
-        categories=_rolled_up(by_category, categories),
-        days=tuple(DayTotals(day, _added(days[day])) for day in sorted(days)),
-        in_base=in_base,
+        count=sum(each.number for each in sums.by_conversion),
+        totals=_moneys(_added((each.code, each.minor) for each in sums.by_conversion)),
+        categories=_rolled_up(sums.by_category, categories),
+        days=tuple([DayTotals(day, _moneys(sums.by_day[day])) for day in sorted(sums.by_day)]),
+        in_base=in_base(sums.base, sums.by_conversion),
     )
 
 
-def sums_in_base(base: Currency, *, by_day: Iterable[DaySum], converted: Sequence[ConvertedSum]) -> InBase:
+def in_base(base: Currency, sums: Iterable[ConversionSum]) -> InBase:
     """The total in the base currency: what is in it, and what was converted. A missing rate is never taken for 1."""
-    total = sum(each.base.minor for each in converted)
-    rest: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for spent in by_day:
-        code = spent.amount.currency.code
-        if code == base.code:
-            total += spent.amount.minor
-        else:
-            its = rest[code]
-            its[0] += spent.amount.minor
-            its[1] += spent.count
-    for each in converted:
-        its = rest[each.amount.currency.code]
-        its[0] -= each.amount.minor
-        its[1] -= each.count
-    left = [(Money(minor, CURRENCIES[code]), count) for code, (minor, count) in rest.items() if count]
-    return InBase(Money(total, base), _added([money for money, _ in left]), sum(count for _, count in left))
-
-
-def _rolled_up(sums: Sequence[CategorySum], categories: Sequence[Category]) -> tuple[CategoryTotals, ...]:
-    own: dict[UUID | None, list[Money]] = defaultdict(list)
+    total = 0
+    left = []
     for each in sums:
-        own[each.category_id].append(each.amount)
+        if each.code == base.code:
+            total += each.minor
+        elif each.into == base.code:
+            total += each.base_minor
+        else:
+            left.append(each)
+    not_converted = _moneys(_added((each.code, each.minor) for each in left))
+    return InBase(Money(total, base), not_converted, sum(each.number for each in left))
+
+
+def _rolled_up(sums: Mapping[UUID | None, MinorByCode], categories: Sequence[Category]) -> tuple[CategoryTotals, ...]:
     children: dict[UUID, list[CategoryTotals]] = defaultdict(list)
     for category in categories:
-        if category.parent_id is not None and category.id in own:
-            spent = _added(own[category.id])
+        if category.parent_id is not None and category.id in sums:
+            spent = _moneys(sums[category.id])
             children[category.parent_id].append(
                 CategoryTotals(category.id, category.name, category.color, spent, spent)
             )
     found = []
     for category in categories:
-        if category.parent_id is None and (category.id in own or category.id in children):
+        if category.parent_id is None and (category.id in sums or category.id in children):
             below = tuple(children.get(category.id, ()))
-            spent = _added(own.get(category.id, ()))
-            total = _added([*spent, *(money for child in below for money in child.totals)]) if below else spent
+            own = sums.get(category.id, {})
+            spent = total = _moneys(own)
+            if below:
+                parts = [own, *(sums[child.id] for child in below)]
+                total = _moneys(_added(chain.from_iterable(each.items() for each in parts)))
             found.append(CategoryTotals(category.id, category.name, category.color, total, spent, below))
-    if None in own:
-        spent = _added(own[None])
+    if None in sums:
+        spent = _moneys(sums[None])
         found.append(CategoryTotals(None, UNCATEGORISED, DEFAULT_COLOR, spent, spent))
     return tuple(found)
 
 
-def _added(amounts: Sequence[Money]) -> tuple[Money, ...]:
-    codes = [amount.currency.code for amount in amounts]
-    if codes == sorted(set(codes)):  # as the database gives them: one of each, in order
-        return tuple(amounts)
-    totals: dict[str, int] = {}  # by code, whose hash is known already: a full month has hundreds of amounts
-    for code, amount in zip(codes, amounts, strict=True):
-        totals[code] = totals.get(code, 0) + amount.minor
-    return tuple([Money(totals[code], CURRENCIES[code]) for code in sorted(totals)])
+def _added(amounts: Iterable[tuple[str, int]]) -> MinorByCode:
+    totals: MinorByCode = {}
+    for code, minor in amounts:
+        totals[code] = totals.get(code, 0) + minor
+    return totals
+
+
+def _moneys(amounts: MinorByCode) -> tuple[Money, ...]:
+    return tuple([Money(amounts[code], CURRENCIES[code]) for code in sorted(amounts)])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    CHAR,
     BigInteger,
     Date,
-    Numeric,
+    Text,
     Uuid,
     bindparam,
+    case,
     cast,
     func,
-    literal_column,
     null,
     select,
     tuple_,
@@ -22,8 +23,8 @@ from sqlalchemy import (
 )
 
 from expenses.db import HotQuery
-from expenses.money import CURRENCIES, Money
-from expenses.reports.model import CategorySum, ConvertedSum, DaySum
+from expenses.money import CURRENCIES
+from expenses.reports.model import ConversionSum, MonthSums
 from expenses.reports.tables import NO_CATEGORY, category_sum, day_sum
 from expenses.workspaces.tables import workspace
 
@@ -33,35 +34,31 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter
 
     from expenses.db import Session
-    from expenses.money import Currency
-
-_BASE, _DAY, _CONVERTED, _CATEGORY = range(4)
-"""What a row is about; `_DAY` and `_CONVERTED` are what PostgreSQL's `grouping` says, and 1."""
+    from expenses.reports.model import MinorByCode
 
 _WORKSPACE: BindParameter[UUID] = bindparam("workspace_id")
 _BY_DAY = (day_sum.c.spent_on, day_sum.c.currency)
 _BY_BASE = (day_sum.c.currency, day_sum.c.base_currency)
+_IS_BY_DAY = func.grouping(day_sum.c.spent_on) == 0
 SUMS = HotQuery(
     union_all(
         select(
-            literal_column(str(_BASE)).label("kind"),
             workspace.c.base_currency.label("currency"),
             cast(null(), Date).label("spent_on"),
             cast(null(), Uuid).label("category_id"),
-            workspace.c.base_currency,
-            cast(0, Numeric).label("minor"),
-            cast(0, Numeric).label("base_minor"),
-            cast(0, BigInteger).label("number"),
+            cast(null(), CHAR(3)).label("base_currency"),
+            cast(null(), Text).label("minor"),
+            cast(null(), Text).label("base_minor"),
+            cast(null(), BigInteger).label("number"),
         ).where(workspace.c.id == _WORKSPACE),
         select(
-            func.grouping(day_sum.c.spent_on) + 1,
             day_sum.c.currency,
             day_sum.c.spent_on,
             null(),
             day_sum.c.base_currency,
-            func.sum(day_sum.c.minor),
-            func.sum(day_sum.c.base_minor),
-            cast(func.sum(day_sum.c.number), BigInteger),
+            cast(func.sum(day_sum.c.minor), Text),
+            case((~_IS_BY_DAY, cast(func.sum(day_sum.c.base_minor), Text))),
+            case((~_IS_BY_DAY, cast(func.sum(day_sum.c.number), BigInteger))),
         )
         .where(
             day_sum.c.workspace_id == _WORKSPACE,
@@ -70,14 +67,13 @@ SUMS = HotQuery(
         .group_by(func.grouping_sets(tuple_(*_BY_DAY), tuple_(*_BY_BASE)))
         .having(func.sum(day_sum.c.number) != 0),
         select(
-            literal_column(str(_CATEGORY)),
             category_sum.c.currency,
             null(),
             category_sum.c.category_id,
             null(),
-            func.sum(category_sum.c.minor),
+            cast(func.sum(category_sum.c.minor), Text),
             null(),
-            cast(func.sum(category_sum.c.number), BigInteger),
+            null(),
         )
         .where(category_sum.c.workspace_id == _WORKSPACE, category_sum.c.month == bindparam("first_day"))
         .group_by(category_sum.c.category_id, category_sum.c.currency)
@@ -86,29 +82,30 @@ SUMS = HotQuery(
 )
 """All that a report says, of one moment and in one round trip: a row for the base currency, one for each day and
 currency, one for each currency and what it was converted into (itself, if it was not), and one for each category and
-currency, however many expenses there are."""
+currency, however many expenses there are. What a row is about is what is not null in it. Sums are text: exact as well,
+and the driver takes a third of the time of a `Decimal` for it."""
 
 _NONE: Final = UUID(NO_CATEGORY)
 
 
-async def sums_of_month(
-    session: Session, *, workspace_id: UUID, first_day: date, last_day: date
-) -> tuple[list[CategorySum], list[DaySum], list[ConvertedSum], Currency]:
-    """What was spent in a month, by category, by day, and as far as it was converted, each by currency.
-
-    And the base currency, into which that was; not what was converted into an earlier one. Reads sums only.
-    """
-    values = {"workspace_id": workspace_id, "first_day": first_day, "last_day": last_day}
-    by_category, by_day, converted = [], [], []
-    base, *rows = sorted(await SUMS.rows(session, **values), key=itemgetter(0, 1))
-    base_currency = CURRENCIES[base[1]]
+async def sums_of_month(session: Session, *, workspace_id: UUID, first_day: date, last_day: date) -> MonthSums:
+    """What was spent in a month, by category, by day, and by what it was converted into. Reads sums only."""
+    by_category: dict[UUID | None, MinorByCode] = defaultdict(dict)
+    by_day: dict[date, MinorByCode] = defaultdict(dict)
+    by_conversion = []
+    base = ""
     # Unpacked, not by the names of columns: a full month has two hundred rows.
-    for kind, code, day, category_id, into, minor, base_minor, number in rows:
-        amount = Money(int(minor), CURRENCIES[code])
-        if kind == _DAY:
-            by_day.append(DaySum(day, amount, number))
-        elif kind == _CATEGORY:
-            by_category.append(CategorySum(None if category_id == _NONE else category_id, amount, number))
-        elif into == base_currency.code != code:
-            converted.append(ConvertedSum(amount, Money(int(base_minor), base_currency), number))
-    return by_category, by_day, converted, base_currency
+    for code, day, category_id, into, minor, base_minor, number in await SUMS.rows(
+        session, workspace_id=workspace_id, first_day=first_day, last_day=last_day
+    ):
+        if day is not None:
+            by_day[day][code] = int(minor)
+        elif category_id is not None:
+            by_category[category_id][code] = int(minor)
+        elif into is not None:
+            by_conversion.append(ConversionSum(code, into, int(minor), int(base_minor), number))
+        else:
+            base = code
+    if _NONE in by_category:
+        by_category[None] = by_category.pop(_NONE)
+    return MonthSums(CURRENCIES[base], by_conversion, by_category, by_day)

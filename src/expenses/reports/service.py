@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from expenses.ledger.service import list_categories
 from expenses.reports import queries
-from expenses.reports.model import Month, MonthReport, month_report, sums_in_base
+from expenses.reports.model import Month, MonthReport, month_report
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,8 +26,7 @@ async def monthly(session: Session, *, actor: Actor, workspace_id: UUID, month: 
         NotFound: The actor does not belong to the workspace.
     """
     categories = await list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=True)
-    by_category, by_day, converted, base = await queries.sums_of_month(
+    sums = await queries.sums_of_month(
         session, workspace_id=workspace_id, first_day=month.first_day, last_day=month.last_day
     )
-    in_base = sums_in_base(base, by_day=by_day, converted=converted)
-    return month_report(month, by_category=by_category, by_day=by_day, categories=categories, in_base=in_base)
+    return month_report(month, sums, categories=categories)
