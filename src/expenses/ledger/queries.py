@@ -70,7 +70,7 @@ async def expenses_on_page(
     else:
         statement = statement.add_columns(*_parts_of(expense)).order_by(*_NEWEST_FIRST)
     rows = await session.execute(statement.limit(limit), {"workspace_id": workspace_id})
-    return [_expense(row, row.lines, row.shares) for row in rows]
+    return [_expense(row, *row[-2:]) for row in rows]
 
 
 async def expenses_found(
@@ -91,7 +91,7 @@ async def expenses_found(
     statement = statement.where(expense.c.workspace_id == bindparam("workspace_id"))
     rows = (await session.execute(statement.order_by(*_NEWEST_FIRST), {"workspace_id": workspace_id})).all()
     last = next((PageKey(row.spent_on, row.id) for row in rows if not row.is_match), None)
-    return [_expense(row, row.lines, row.shares) for row in rows if row.is_match], last
+    return [_expense(row, *row[-2:]) for row in rows if row.is_match], last
 
 
 async def expense_with_id(
@@ -103,7 +103,7 @@ async def expense_with_id(
     if row is None:
         return None
     if not for_update:
-        return _expense(row, row.lines, row.shares)
+        return _expense(row, *row[-2:])
     # Whoever waited for the lock sees the new expense, but with it the lines as they were when the statement began.
     key = {"workspace_id": workspace_id, "expense_id": expense_id}
     lines = await lines_with_expense(session, **key) if row.line_count else None
@@ -114,8 +114,7 @@ async def expense_with_id(
 async def expenses_with_ids(session: Session, *, workspace_id: UUID, ids: Iterable[UUID]) -> list[Expense]:
     """Those of these that there are, living or in the trash, in no order."""
     statement = _EXPENSES.where(expense.c.id == func.any(list(ids))).add_columns(*_parts_of(expense))
-    rows = await session.execute(statement, {"workspace_id": workspace_id})
-    return [_expense(row, row.lines, row.shares) for row in rows]
+    return [_expense(row, *row[-2:]) for row in await session.execute(statement, {"workspace_id": workspace_id})]
 
 
 async def insert_expenses(session: Session, *, workspace_id: UUID, new: list[Expense]) -> None:
@@ -235,27 +234,30 @@ async def _insert_parts(session: Session, *, workspace_id: UUID, new: Iterable[E
 
 
 def _expense(row: Row[Any], lines: Iterable[Sequence[Any]] | None, shares: Iterable[Sequence[Any]] | None) -> Expense:
-    currency = CURRENCIES[row.currency]
-    split, divided = split_of(row.split_mode, shares or (), currency)
+    # Unpacked: by its name a column takes 0.3 us, and the page of a month has eighty rows.
+    _, expense_id, spent_on, minor, code, merchant, category_id, note, tags, payer_id, version, *rest = tuple(row)
+    created_by, created_at, updated_at, deleted_at, account_id, _, split_mode, _, _, _, _, base_minor, *_ = rest
+    currency = CURRENCIES[code]
+    split, divided = split_of(split_mode, shares or (), currency)
     return Expense(
-        id=row.id,
-        spent_on=row.spent_on,
-        amount=Money(row.amount_minor, currency),
-        merchant=row.merchant,
-        category_id=row.category_id,
-        note=row.note,
-        tags=tuple(row.tags),
-        payer_id=row.payer_id,
-        version=row.version,
-        created_by=row.created_by,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        deleted_at=row.deleted_at,
-        account_id=row.account_id,
-        lines=tuple(line_of(each, currency) for each in lines or ()),
+        id=expense_id,
+        spent_on=spent_on,
+        amount=Money(minor, currency),
+        merchant=merchant,
+        category_id=category_id,
+        note=note,
+        tags=tuple(tags),
+        payer_id=payer_id,
+        version=version,
+        created_by=created_by,
+        created_at=created_at,
+        updated_at=updated_at,
+        deleted_at=deleted_at,
+        account_id=account_id,
+        lines=tuple([line_of(each, currency) for each in lines]) if lines else (),
         split=split,
         shares=divided,
-        converted=converted_in(row),
+        converted=None if base_minor is None else converted_in(row),
     )
 
 
