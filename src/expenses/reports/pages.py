@@ -14,6 +14,7 @@ from expenses.ledger import service as ledger
 from expenses.ledger.pages import add_form, local_day, month_path
 from expenses.ledger.search import InvalidSearch
 from expenses.reports import view
+from expenses.reports.breakdown import category_groups
 from expenses.reports.model import Month, MonthReport
 from expenses.reports.service import monthly
 from expenses.web import flash
@@ -62,7 +63,7 @@ async def month_page(
         month=head,
         summary=view.summary(report, base_currency=base),
         columns=view.columns(report, base_currency=base),
-        groups=view.category_groups(report, base_currency=base, head=head, chosen=listing.asked.category),
+        groups=category_groups(report, base_currency=base, href=head.href, chosen=listing.asked.category),
         listing=listing,
         notice=_notice(request, workspace_id, listing),
         **await add_form(session, actor=actor, membership=membership, now=now, merchants=listing.merchants),
@@ -96,7 +97,7 @@ def _notice(request: Request, workspace_id: UUID, listing: view.Listing) -> dict
         return None
     if done.action == "deleted":
         return {"text": "Expense deleted.", "undo": f"/w/{workspace_id}/expenses/{done.subject}/restore"}
-    merchant = next((row.expense.merchant for day in listing.days for row in day.rows if row.is_fresh), None)
+    merchant = next((row.merchant for day in listing.days for row in day.rows if row.is_fresh), None)
     if merchant is None or done.action not in _DONE:
         return None
     return {"text": f"{_DONE[done.action]}: {merchant}", "undo": None}

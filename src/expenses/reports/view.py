@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -17,14 +17,13 @@ from expenses.reports.model import UNCATEGORISED, InvalidMonth, Month
 from expenses.web import charts, figures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from expenses.cursor import Page
     from expenses.ledger.categories import Category
     from expenses.ledger.model import Expense
-    from expenses.money import Currency
-    from expenses.reports.model import CategoryTotals, InBase, MonthReport
+    from expenses.reports.model import InBase, MonthReport
 
 MOST_SUGGESTIONS = 50
 """Merchants that the quick add suggests; more would weigh on the page more than they help."""
@@ -65,11 +64,17 @@ class Summary:
     counts: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One expense in the list."""
 
     expense: Expense
+    id: str
+    merchant: str
+    figures: str
+    """Its amount without the currency."""
+    code: str
+    """Of the currency."""
+    is_refund: bool
     category: str | None
     """Those of its lines, if it has any."""
     color: str
@@ -126,30 +131,6 @@ class Listing:
     """Suggestions for the quick add."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One line of the table of categories."""
-
-    name: str
-    color: str
-    amount: Money
-    share: float
-    share_text: str
-    href: str
-    is_chosen: bool
-    is_below: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryGroup:
-    """The table of categories for one currency, largest first."""
-
-    currency: Currency
-    total: Money
-    slices: list[Slice]
-    segments: list[charts.Segment]
-
-
 def month_head(month: Month, *, workspace_id: UUID, today: date) -> MonthHead:
     """Title and neighbours of a month."""
     is_current = month == Month.of(today)
@@ -196,7 +177,7 @@ def listing(
     fresh: UUID | None,
 ) -> Listing:
     """The expenses grouped by day, in their order. `fresh` is the one that was just added or changed."""
-    by_id = {each.id: each for each in categories}
+    by_id: dict[UUID | None, Category] = {each.id: each for each in categories}
     totals = {} if asked.is_filtered else {each.day: each.totals for each in report.days}
     days = [
         Day(
@@ -215,45 +196,6 @@ def listing(
     )
 
 
-def category_groups(report: MonthReport, *, base_currency: str, head: MonthHead, chosen: str) -> list[CategoryGroup]:
-    """A table for each currency, the workspace's own first."""
-    ordered = sorted(report.totals, key=lambda each: (each.currency.code != base_currency, each.currency.code))
-    return [_group(report, total, head, chosen) for total in ordered]
-
-
-def _group(report: MonthReport, total: Money, head: MonthHead, chosen: str) -> CategoryGroup:
-    found = [(each, money) for each in report.categories if (money := _in(each.totals, total.currency))]
-    found.sort(key=lambda pair: -pair[1].minor)
-    spent = sum(money.minor for _, money in found if money.minor > 0)
-    slices = []
-    for each, money in found:
-        slices.append(_slice(each, money, spent, head, chosen))
-        below = [(child, part) for child in each.children if (part := _in(child.totals, total.currency))]
-        if [part for _, part in below] == [money]:
-            continue  # all of it stands below, in one place: the same figure twice says nothing
-        below.sort(key=lambda pair: -pair[1].minor)
-        slices += [_slice(child, part, spent, head, chosen, is_below=True) for child, part in below]
-    segments = charts.stacked([(each.color, money.minor) for each, money in found]) if len(found) > 1 else []
-    return CategoryGroup(total.currency, total, slices, segments)
-
-
-def _slice(
-    each: CategoryTotals, money: Money, spent: int, head: MonthHead, chosen: str, *, is_below: bool = False
-) -> Slice:
-    share = charts.share(money.minor, spent)
-    key = str(each.id) if each.id else "none"
-    return Slice(
-        name=each.name,
-        color=each.color,
-        amount=money,
-        share=share,
-        share_text="" if money.minor <= 0 else "<1 %" if share < 1 else f"{share:.0f} %",
-        href=f"{head.href}?{urlencode({'category': key})}#list-title",
-        is_chosen=key == chosen,
-        is_below=is_below,
-    )
-
-
 def _listing_title(asked: Asked, names: Mapping[str, str]) -> str:
     chosen = UNCATEGORISED if asked.category == "none" else names.get(asked.category, "Expenses")
     return f"{chosen} with “{asked.q}”" if asked.q else chosen
@@ -264,20 +206,27 @@ def _next_href(head: MonthHead, asked: Asked, cursor: str, last_day: date) -> st
     return f"{head.href}?{urlencode(kept | {'after': cursor, 'day': last_day.isoformat()})}#list-title"
 
 
-def _row(expense: Expense, categories: Mapping[UUID, Category], fresh: UUID | None) -> Row:
-    category_ids = [line.category_id for line in expense.lines] or [expense.category_id]
-    found = [category for each in dict.fromkeys(category_ids) if each and (category := categories.get(each))]
+def _row(expense: Expense, categories: Mapping[UUID | None, Category], fresh: UUID | None) -> Row:
+    ids = dict.fromkeys(line.category_id for line in expense.lines) if expense.lines else (expense.category_id,)
+    found = [category for each in ids if (category := categories.get(each))]
     return Row(
         expense=expense,
-        category=", ".join(category.name for category in found) or None,
+        id=str(expense.id),
+        merchant=expense.merchant,
+        figures=figures.grouped(expense.amount.decimal_text()),
+        code=expense.amount.currency.code,
+        is_refund=expense.amount.minor < 0,
+        category=", ".join([category.name for category in found]) or None,
         color=found[0].color if found else charts.NO_CATEGORY,
-        letter=next((character for character in expense.merchant if character.isalnum()), "·").upper()[:1],
+        letter=_letter(expense.merchant),
         is_fresh=expense.id == fresh,
     )
 
 
-def _in(totals: Iterable[Money], currency: Currency) -> Money | None:
-    return next((each for each in totals if each.currency == currency), None)
+def _letter(merchant: str) -> str:
+    if merchant[0].isalnum():  # as of most
+        return merchant[0].upper()[:1]
+    return next((character for character in merchant if character.isalnum()), "·").upper()[:1]
 
 
 def _neighbour(month: Month, by: int, workspace_id: UUID) -> Link | None:

@@ -21,7 +21,7 @@ def grouped(decimal_text: str) -> str:
     """`-1234567.50` as `1,234,567.50` after a true minus sign; the digits after the point stay as they are."""
     sign, digits = (MINUS, decimal_text[1:]) if decimal_text.startswith("-") else ("", decimal_text)
     whole, point, fraction = digits.partition(".")
-    return f"{sign}{int(whole):,}{point}{fraction}"
+    return f"{sign}{int(whole):,}{point}{fraction}" if len(whole) > 3 else f"{sign}{digits}"
 
 
 def day_name(day: date, *, today: date) -> str:
