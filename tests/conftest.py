@@ -24,6 +24,7 @@ from tools.postgres import Cluster, temporary_cluster
 
 from expenses.app import create_app
 from expenses.config import Settings
+from expenses.db import connect, release
 from expenses.isolation import ROLE, act_as, enter
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import AdaptedConnection
 
-    from expenses.db import Session
+    from expenses.db import ServiceEngine, Session
 
 _numbers = itertools.count(1)
 
@@ -125,6 +126,8 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
     )
     for target, name, function in listeners:
         event.listen(target, name, function)
+    for each in app.state.engine.kept:
+        watch(each.sync_connection.connection)
     yield sent
     for target, name, function in listeners:
         event.remove(target, name, function)
@@ -172,6 +175,16 @@ async def at_home(app: FastAPI, anna: Person) -> AsyncIterator[Session]:
         await act_as(connection, anna.user.id)
         await enter(connection, anna.workspace.id)
         yield connection
+
+
+@asynccontextmanager
+async def borrowed(engine: ServiceEngine) -> AsyncIterator[Session]:
+    """A connection of the service, taken and given back as a request does."""
+    taken = await connect(engine)
+    try:
+        yield taken
+    finally:
+        await release(taken, engine=engine)
 
 
 @asynccontextmanager

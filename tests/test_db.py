@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import DBAPIError
-from tests.conftest import execute, operators_session
+from tests.conftest import borrowed, execute, operators_session
 
 from expenses.accounts.tables import user_account
-from expenses.db import HotQuery, connect, release, transaction
+from expenses.db import HotQuery, connect, create_service_engine, release, transaction
 from expenses.ids import uuid7
 from expenses.isolation import act_as
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from tests.people import Clock, Person
 
+    from expenses.config import Settings
     from expenses.db import Session
 
 pytestmark = pytest.mark.anyio
@@ -69,17 +70,15 @@ async def test_after_a_restart_of_the_database_no_request_fails(
 ) -> None:
     held = [await connect(app.state.engine) for _ in range(3)]
     for each in held:
-        await release(each)
-    assert app.state.engine.pool.checkedin() >= 3
+        await release(each, engine=app.state.engine)
+    assert len(app.state.engine.kept) >= 3
     execute(database, END_OTHERS)
     await asyncio.sleep(0.05)  # in which the driver's sockets are closed
     for _ in range(4):
         assert (await client.get(f"{anna.url}/expenses", headers=anna.headers)).status_code == 200
 
 
-async def test_a_connection_that_waits_is_taken_and_what_it_left_open_is_rolled_back(
-    app: FastAPI, clock: Clock
-) -> None:
+async def test_what_a_request_has_left_open_is_rolled_back(app: FastAPI, clock: Clock) -> None:
     engine = app.state.engine
     first = await connect(engine)
     driver: Any = (await first.get_raw_connection()).driver_connection
@@ -90,11 +89,35 @@ async def test_a_connection_that_waits_is_taken_and_what_it_left_open_is_rolled_
     _ = await first.execution_options(isolation_level="READ COMMITTED")
     await first.execute(insert(user_account), new | {"created_at": clock()})
     assert driver.is_in_transaction()
-    await release(first)
+    await release(first, engine=engine)
     assert not driver.is_in_transaction()
-    idle = engine.pool.checkedin()
-    again = await connect(engine)
-    assert engine.pool.checkedin() == idle - 1
-    await act_as(again, new_id)
-    assert await HOT.first(again, email="dora@example.org") is None
-    await release(again)
+    assert first not in engine.kept
+    async with borrowed(engine) as again:
+        await act_as(again, new_id)
+        assert await HOT.first(again, email="dora@example.org") is None
+
+
+async def test_a_connection_is_kept_for_the_next_request_and_counted_as_idle(
+    app: FastAPI, client: httpx.AsyncClient, anna: Person
+) -> None:
+    engine = app.state.engine
+    answers = [await client.get(f"{anna.url}/expenses", headers=anna.headers) for _ in range(3)]
+    assert {each.status_code for each in answers} == {200}
+    (kept,) = engine.kept
+    async with borrowed(engine) as session:
+        assert session is kept
+        assert (engine.in_use, engine.idle) == (1, engine.pool.checkedin())
+    assert (engine.in_use, engine.idle) == (0, engine.pool.checkedin() + 1)
+
+
+async def test_who_waits_for_a_connection_gets_the_next_that_is_given_back(settings: Settings) -> None:
+    engine = create_service_engine(settings.model_copy(update={"database_pool_size": 1}))
+    held = await connect(engine)
+    waiting = asyncio.create_task(connect(engine))
+    await asyncio.sleep(0.05)
+    await release(held, engine=engine)
+    other = await asyncio.wait_for(waiting, 1)
+    await release(other, engine=engine)
+    assert (len(engine.kept), engine.waiting) == (1, 0)
+    await engine.dispose()
+    assert (len(engine.kept), engine.in_use, engine.idle) == (0, 0, 0)

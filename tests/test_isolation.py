@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 from psycopg2.errors import CheckViolation, InsufficientPrivilege
 from sqlalchemy import bindparam, select, text
+from tests.conftest import borrowed
 from tests.ledger.recording import record
 
 from expenses.db import HotQuery, transaction
@@ -231,7 +232,7 @@ async def test_a_connection_that_is_given_back_shows_the_next_one_nothing(
     key = {"workspace_id": anna.workspace.id}
 
     async def left_behind() -> None:
-        async with app.state.engine.connect() as session:
+        async with borrowed(app.state.engine) as session:
             assert (await session.execute(text("SELECT current_user, session_user <> current_user"))).one() == (
                 ROLE,
                 True,
@@ -241,10 +242,10 @@ async def test_a_connection_that_is_given_back_shows_the_next_one_nothing(
     assert (await client.get(f"{anna.url}/expenses", headers=anna.headers)).json()["items"]
     await left_behind()
     await client.get(f"{anna.url}/expenses", headers=anna.headers)
-    async with app.state.engine.connect() as session:
+    async with borrowed(app.state.engine) as session:
         assert not await HOT.rows(session, **key)
     await client.get(f"{anna.url}/expenses", headers=anna.headers)
-    async with app.state.engine.connect() as session:
+    async with borrowed(app.state.engine) as session:
         with suppress(ServiceError):  # what is cleared in a transaction would come back with its rollback
             async with transaction(session):
                 assert not await HOT.rows(session, **key)
@@ -260,7 +261,7 @@ async def test_a_query_for_another_workspace_than_the_one_entered_finds_nothing(
     app: FastAPI, client: httpx.AsyncClient, anna: Person
 ) -> None:
     await record(client, anna)
-    async with app.state.engine.connect() as session:
+    async with borrowed(app.state.engine) as session:
         await act_as(session, anna.user.id)
         await enter(session, uuid4())
         found = await queries.expenses_on_page(

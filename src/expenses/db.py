@@ -25,7 +25,7 @@ from expenses.errors import TimedOut
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 
-    from sqlalchemy import CompoundSelect, Connection, Insert, PoolProxiedConnection, Select
+    from sqlalchemy import CompoundSelect, Engine, Insert, PoolProxiedConnection, Select
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -46,9 +46,52 @@ metadata = MetaData(
 """All tables of the service; each noun's `tables.py` adds its own. `alembic check` compares it with the migrations."""
 
 
-def create_service_engine(settings: Settings) -> AsyncEngine:
+class ServiceEngine(AsyncEngine):
+    """An engine that keeps connections at hand between requests, which `connect` takes and `release` gives back.
+
+    Taking one from SQLAlchemy's pool and giving it back takes as long as the driver takes to ask a question. The pool
+    counts those that are kept as handed out, so there are never more of both than it may have; while anybody waits
+    for one, none is kept.
+    """
+
+    def __init__(self, sync_engine: Engine) -> None:
+        super().__init__(sync_engine)
+        self.kept: list[Session] = []
+        self.waiting = 0
+        """How many wait for the pool to open one or to get one back."""
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are working for somebody."""
+        handed_out: int = self._pool.checkedout()
+        return handed_out - len(self.kept)
+
+    @property
+    def idle(self) -> int:
+        """How many are open and wait."""
+        waiting: int = self._pool.checkedin()
+        return waiting + len(self.kept)
+
+    @property
+    def limit(self) -> int:
+        """How many there may be."""
+        most: int = self._pool.size()
+        return most
+
+    @property
+    def _pool(self) -> Any:  # noqa: ANN401 - a queue's, which SQLAlchemy's types do not say
+        return self.sync_engine.pool
+
+    async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002 - as in SQLAlchemy
+        """Close what is not in use."""
+        while self.kept:
+            await self.kept.pop().close()
+        await super().dispose(close)
+
+
+def create_service_engine(settings: Settings) -> ServiceEngine:
     """The engine of the service, whose connections give up the rights of who logs in; nothing is opened yet."""
-    engine = _create_engine(settings, settings.sqlalchemy_url())
+    engine = ServiceEngine(_create_engine(settings, settings.sqlalchemy_url()).sync_engine)
     isolation.give_up_rights(engine)
     event.listen(engine.sync_engine.pool, "checkout", _refuse_lost)
     return engine
@@ -86,30 +129,45 @@ def _server_settings(settings: Settings) -> dict[str, str]:
     return said
 
 
-async def connect(engine: AsyncEngine) -> Session:
+async def connect(engine: ServiceEngine) -> Session:
     """A connection of this engine. Give it back with `release`.
 
     One that waits in the pool is taken without SQLAlchemy's greenlet, which costs twice as much as the rest.
     """
-    if engine.pool.checkedin():  # type: ignore[attr-defined]  # a queue's
+    while engine.kept:
+        session = engine.kept.pop()
+        if _is_at_rest(session):
+            isolation.note_handed_out(session)
+            return session
+        await session.close()  # the driver knows that PostgreSQL was restarted
+    if engine.idle:
         with contextlib.suppress(MissingGreenlet):  # a place in the pool whose connection was lost: it must be opened
             return AsyncConnection(engine, engine.sync_engine.connect())
-    return await engine.connect()
+    engine.waiting += 1
+    try:
+        return await engine.connect()
+    finally:
+        engine.waiting -= 1
 
 
-async def release(session: Session) -> None:
+async def release(session: Session, *, engine: ServiceEngine) -> None:
     """Give a connection back; what it has not committed is rolled back."""
     connection = session.sync_connection
-    if connection is None or connection.closed or connection.invalidated or _is_busy(connection):
+    if connection is None or not _is_at_rest(session):
         # Not `async with` around all this: that closes in a task of its own, which costs another 15 µs.
         await session.close()
-    else:
+    elif engine.waiting or session.in_transaction():  # SQLAlchemy's own bookkeeping of reads, which nobody commits
         connection.close()
+    else:
+        engine.kept.append(session)
 
 
-def _is_busy(connection: Connection) -> bool:
+def _is_at_rest(session: Session) -> bool:
+    connection = session.sync_connection
+    if connection is None or connection.closed or connection.invalidated or _is_in_transaction(session):
+        return False
     driver: Any = connection.connection.driver_connection
-    return bool(driver.is_in_transaction() or driver.is_closed())
+    return not (driver.is_in_transaction() or driver.is_closed())
 
 
 class _Opening:

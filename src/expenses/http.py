@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from expenses.db import ServiceEngine
+
 PROBLEM = "application/problem+json"
 """Media type of every error answer of the API (RFC 9457)."""
 
@@ -53,11 +56,12 @@ _OF_FRAMEWORK: dict[int, type[ServiceError]] = {
 
 
 async def _session(request: Request) -> AsyncIterator[Session]:
-    session = await connect(request.app.state.engine)
+    engine: ServiceEngine = request.app.state.engine
+    session = await connect(engine)
     try:
         yield session
     finally:
-        await release(session)
+        await release(session, engine=engine)
 
 
 async def _now(request: Request) -> datetime:  # a plain function would be given a thread by FastAPI
@@ -83,6 +87,16 @@ class JSONText(Response):
     media_type = "application/json"
 
 
+class JSONAnswer(Response):
+    """An answer in JSON, as FastAPI's `JSONResponse` writes it in five times the time."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """The body."""
+        return to_json(content)
+
+
 def problem_body(error: ServiceError) -> dict[str, object]:
     """An error as the members that RFC 9457 names, and the stable `code` that clients test for."""
     body: dict[str, object] = {
@@ -97,16 +111,16 @@ def problem_body(error: ServiceError) -> dict[str, object]:
     )
 
 
-def problem(error: ServiceError, *, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+def problem(error: ServiceError, *, headers: dict[str, str] | None = None, **more: object) -> JSONAnswer:
     """An error as an answer; `more` are extension members."""
     said = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == 401:
         said["WWW-Authenticate"] = "Bearer"
     body = problem_body(error) | more
-    return JSONResponse(body, status_code=error.status, headers=said | (headers or {}), media_type=PROBLEM)
+    return JSONAnswer(body, status_code=error.status, headers=said | (headers or {}), media_type=PROBLEM)
 
 
-def answer_to(error: Exception) -> JSONResponse | None:
+def answer_to(error: Exception) -> JSONAnswer | None:
     """An error as an answer, which repeats nothing of the request's content; none for what nobody expected."""
     if isinstance(error, ServiceError):
         return problem(error)
@@ -125,7 +139,7 @@ def answer_to(error: Exception) -> JSONResponse | None:
 def install_error_handlers(app: FastAPI) -> None:
     """Turn every error into problem+json."""
 
-    async def _answer(_: Request, error: Exception) -> JSONResponse:
+    async def _answer(_: Request, error: Exception) -> JSONAnswer:
         if (answer := answer_to(error)) is None:
             raise error
         return answer

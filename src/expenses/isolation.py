@@ -54,6 +54,12 @@ def give_up_rights(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "before_cursor_execute", about_to_ask)
 
 
+def note_handed_out(session: AsyncConnection) -> None:
+    """Say that a connection goes to somebody else, who has not yet said who they are."""
+    if session.sync_connection is not None:
+        session.sync_connection.info[_STALE] = True
+
+
 async def forget_former_user(connection: PoolProxiedConnection) -> None:
     """Clear the settings of whoever had this connection before, if that has not happened yet."""
     driver: Any = connection.driver_connection

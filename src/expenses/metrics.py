@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from expenses.db import ServiceEngine
+
 PATH = "/metrics"
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -101,14 +103,14 @@ class _State:
         """The figures of this moment."""
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - as above
 
-        pool = self._app.state.engine.sync_engine.pool
+        engine: ServiceEngine = self._app.state.engine
         connections = GaugeMetricFamily(
             "expenses_database_connections", "Connections of the pool, by what they do", labels=["state"]
         )
-        connections.add_metric(["in_use"], pool.checkedout())
-        connections.add_metric(["idle"], pool.checkedin())
+        connections.add_metric(["in_use"], engine.in_use)
+        connections.add_metric(["idle"], engine.idle)
         yield connections
-        yield GaugeMetricFamily("expenses_database_connections_limit", "Most connections at once", value=pool.size())
+        yield GaugeMetricFamily("expenses_database_connections_limit", "Most connections at once", value=engine.limit)
         report = self._app.state.gate.report
         gate = GaugeMetricFamily("expenses_gate_open", "Whether this server serves", labels=["schema"])
         gate.add_metric([report.state or "none"], int(report.is_open))
