@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Header
-from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 
 from expenses.errors import Invalid, PreconditionFailed
+from expenses.http import JSONAnswer
 from expenses.versions import version_of
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def tag_of(said: Mapping[str, object]) -> dict[str, str]:
     return {"ETag": f'"{version_of(said)}"'}
 
 
-def shown(said: Mapping[str, object], *, status: int = 200, location: str | None = None) -> JSONResponse:
+def shown(said: Mapping[str, object], *, status: int = 200, location: str | None = None) -> JSONAnswer:
     """An answer that shows a thing as it is, in JSON values, with its version; `location`: where a new one is."""
     where = {} if location is None else {"Location": location}
-    return JSONResponse(said, status_code=status, headers=tag_of(said) | where)
+    return JSONAnswer(said, status_code=status, headers=tag_of(said) | where)
 
 
 def expected_in(if_match: str | None) -> str | None:
@@ -69,8 +69,10 @@ class NotModified:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or 304."""
-        known = Headers(scope=scope).get("if-none-match") if scope["type"] == "http" else None
-        if known is None or scope["method"] != "GET":
+        known = None
+        if scope["type"] == "http" and scope["method"] == "GET":
+            known = Headers(scope=scope).get("if-none-match")
+        if known is None:
             await self._app(scope, receive, send)
             return
         is_known = False

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from fastapi import Header, Request, Response
 from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse
 
 from expenses.accounts.model import Actor
+from expenses.http import JSONAnswer
 from expenses.idempotency import service
 from expenses.idempotency.model import LONGEST_KEY, Answer, Claim, fingerprint_of
 
@@ -93,7 +93,7 @@ def _answer_of(result: object, request: Request) -> Answer:
     if isinstance(result, Response):
         response = result
     else:
-        response = JSONResponse(jsonable_encoder(result), status_code=request.scope["route"].status_code or 200)
+        response = JSONAnswer(jsonable_encoder(result), status_code=request.scope["route"].status_code or 200)
     headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
     return Answer(response.status_code, headers, bytes(response.body).decode())
 

@@ -8,13 +8,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
 from expenses.errors import Invalid
 from expenses.etags import IfMatch
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.ledger import bulk_service, listing_service, trash_service
 from expenses.ledger.api import Cursor, Limit, expected_version
 from expenses.ledger.bulk import MOST_AT_ONCE, BulkChange, Order, Target, outcome
@@ -120,11 +119,11 @@ class TagList(BaseModel):
 )
 async def list_tags(
     workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = None, cursor: Cursor = None
-) -> JSONResponse:
+) -> JSONAnswer:
     page = await listing_service.list_tags(
         session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_PAGE_SIZE, cursor=cursor
     )
-    return JSONResponse({"items": [{"name": name, "count": count} for name, count in page.items], "next": page.next})
+    return JSONAnswer({"items": [{"name": name, "count": count} for name, count in page.items], "next": page.next})
 
 
 @router.post(
@@ -134,14 +133,12 @@ async def list_tags(
     responses=problems(401, 403, 404, 409),
     openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
-async def change_expenses(
-    workspace_id: UUID, body: BulkIn, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
+async def change_expenses(workspace_id: UUID, body: BulkIn, actor: Caller, session: SessionDep, now: Now) -> JSONAnswer:
     targets = [Target(each.id, each.version) for each in body.expenses]
     done = await bulk_service.change_expenses(
         session, actor=actor, workspace_id=workspace_id, targets=targets, order=body.order(), now=now
     )
-    return JSONResponse({"items": [outcome(before, after) for before, after in done]})
+    return JSONAnswer({"items": [outcome(before, after) for before, after in done]})
 
 
 @router.get(
@@ -153,7 +150,7 @@ async def change_expenses(
 )
 async def list_trash(
     workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = None, cursor: Cursor = None
-) -> JSONResponse:
+) -> JSONAnswer:
     page = await trash_service.list_trash(
         session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_PAGE_SIZE, cursor=cursor
     )
@@ -161,7 +158,7 @@ async def list_trash(
         each.snapshot() | {"deleted_at": each.deleted_at.isoformat() if each.deleted_at else None}
         for each in page.items
     ]
-    return JSONResponse({"items": items, "next": page.next})
+    return JSONAnswer({"items": items, "next": page.next})
 
 
 @router.delete(

@@ -4,11 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
 
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, shown
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger import service
 from expenses.ledger.categories import MOST_CATEGORIES
@@ -39,11 +38,11 @@ async def list_categories(
     archived: Annotated[bool, Query(description="Archived ones too")] = False,
     limit: Annotated[int, up_to(MOST_CATEGORIES)] = MOST_CATEGORIES,
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     page = await service.categories_on_page(
         session, actor=actor, workspace_id=workspace_id, with_archived=archived, limit=limit, cursor=cursor
     )
-    return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
+    return JSONAnswer({"items": [each.snapshot() for each in page.items], "next": page.next})
 
 
 @router.post(
@@ -57,7 +56,7 @@ async def list_categories(
 @idempotent
 async def add_category(
     workspace_id: UUID, body: CategoryIn, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
+) -> JSONAnswer:
     new = await service.add_category(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
     return shown(new.snapshot(), status=201, location=f"/api/v1/workspaces/{workspace_id}/categories/{new.id}")
 
@@ -69,7 +68,7 @@ async def add_category(
     responses=_READ | {200: ETAG},
     openapi_extra=needs(Action.SEE_LEDGER),
 )
-async def get_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+async def get_category(workspace_id: UUID, category_id: UUID, actor: Caller, session: SessionDep) -> JSONAnswer:
     found = await service.get_category(session, actor=actor, workspace_id=workspace_id, category_id=category_id)
     return shown(found.snapshot())
 
@@ -90,7 +89,7 @@ async def change_category(
     *,
     now: Now,
     if_match: IfMatch = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     changed = await service.change_category(
         session,
         actor=actor,

@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
 from expenses.cursor import InvalidCursor
 from expenses.errors import Invalid
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.ledger.model import LONGEST_MERCHANT
 from expenses.ledger.wire import Merchant, Unsaid
 from expenses.merchants import service
@@ -83,20 +82,20 @@ async def suggest_merchants(
         Query(description="`likely`: what is meant by `q`. `name`: all of them, page by page, without a `q`"),
     ] = "likely",
     cursor: Annotated[str | None, Unsaid, Query(description="`next` of the page before; with `order=name`")] = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     if order == "name":
         if q:
             raise Invalid("All merchants are listed; leave `q` out.", field="q")
         page = await service.list_merchants(
             session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_SUGGESTIONS, cursor=cursor
         )
-        return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
+        return JSONAnswer({"items": [each.snapshot() for each in page.items], "next": page.next})
     if cursor is not None:
         raise InvalidCursor("Suggestions have no following page; list all with `order=name`.", field="cursor")
     found = await service.suggest_merchants(
         session, actor=actor, workspace_id=workspace_id, q=q or "", limit=limit or DEFAULT_SUGGESTIONS
     )
-    return JSONResponse({"items": [each.snapshot() for each in found], "next": None})
+    return JSONAnswer({"items": [each.snapshot() for each in found], "next": None})
 
 
 @router.post(
@@ -108,8 +107,8 @@ async def suggest_merchants(
 )
 async def rename_merchants(
     workspace_id: UUID, body: RenameIn, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
+) -> JSONAnswer:
     changed = await service.rename_merchants(
         session, actor=actor, workspace_id=workspace_id, names=body.names, to=body.to, now=now
     )
-    return JSONResponse({"changed": changed})
+    return JSONAnswer({"changed": changed})

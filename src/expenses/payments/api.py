@@ -4,12 +4,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, shown
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
 from expenses.paging import Cursor, up_to
@@ -81,11 +80,11 @@ async def list_accounts(
     archived: Annotated[bool, Query(description="Archived ones too")] = False,
     limit: Annotated[int, up_to(MOST_ACCOUNTS)] = MOST_ACCOUNTS,
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     page = await service.accounts_on_page(
         session, actor=actor, workspace_id=workspace_id, with_archived=archived, limit=limit, cursor=cursor
     )
-    return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
+    return JSONAnswer({"items": [each.snapshot() for each in page.items], "next": page.next})
 
 
 @router.post(
@@ -99,7 +98,7 @@ async def list_accounts(
 @idempotent
 async def add_account(
     workspace_id: UUID, body: PaymentAccountIn, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
+) -> JSONAnswer:
     new = await service.add_account(
         session, actor=actor, workspace_id=workspace_id, name=body.name, kind=body.kind, currency=body.currency, now=now
     )
@@ -113,7 +112,7 @@ async def add_account(
     responses=_READ | {200: ETAG},
     openapi_extra=needs(Action.SEE_LEDGER),
 )
-async def get_account(workspace_id: UUID, account_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+async def get_account(workspace_id: UUID, account_id: UUID, actor: Caller, session: SessionDep) -> JSONAnswer:
     found = await service.get_account(session, actor=actor, workspace_id=workspace_id, account_id=account_id)
     return shown(found.snapshot())
 
@@ -134,7 +133,7 @@ async def change_account(
     *,
     now: Now,
     if_match: IfMatch = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     said = body.model_fields_set
     changed = await service.change_account(
         session,

@@ -5,12 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, shown
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.openapi import problems
 from expenses.rates import service
 from expenses.rates.model import BY_HAND, LONGEST_SOURCE, Rate, parse_rate
@@ -82,7 +81,7 @@ async def list_rates(
     to_day: Annotated[date | None, Query(alias="to", description="Last day, inclusive")] = None,
     limit: Limit = DEFAULT_PAGE_SIZE,
     cursor: Annotated[str | None, Query(description="`next` of the page before, with the same filter")] = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     items, following = await service.list_rates(
         session,
         actor=actor,
@@ -92,7 +91,7 @@ async def list_rates(
         limit=limit,
         cursor=cursor,
     )
-    return JSONResponse({"items": [each.snapshot() for each in items], "next": following})
+    return JSONAnswer({"items": [each.snapshot() for each in items], "next": following})
 
 
 @router.get(
@@ -104,7 +103,7 @@ async def list_rates(
 )
 async def get_rate(
     workspace_id: UUID, base: Code, quote: Code, on: date, *, actor: Caller, session: SessionDep
-) -> JSONResponse:
+) -> JSONAnswer:
     found = await service.get_rate(session, actor=actor, workspace_id=workspace_id, base=base, quote=quote, on=on)
     return shown(found.snapshot())
 
@@ -127,7 +126,7 @@ async def put_rate(
     session: SessionDep,
     now: Now,
     if_match: IfMatch = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     rate = Rate(workspace_id, base, quote, on, parse_rate(body.rate), body.source)
     stored = await service.put_rate(session, actor=actor, rate=rate, expected=expected_in(if_match), now=now)
     return shown(stored.snapshot())

@@ -5,12 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, shown
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger.api import Cursor, Limit
 from expenses.ledger.model import DEFAULT_PAGE_SIZE
@@ -118,9 +117,9 @@ async def list_balances(
     *,
     limit: Annotated[int, up_to(len(CURRENCIES))] = len(CURRENCIES),
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     page = await service.balances_on_page(session, actor=actor, workspace_id=workspace_id, limit=limit, cursor=cursor)
-    return JSONResponse({"items": [_balances(each) for each in page.items], "next": page.next})
+    return JSONAnswer({"items": [_balances(each) for each in page.items], "next": page.next})
 
 
 @router.get(
@@ -132,11 +131,11 @@ async def list_balances(
 )
 async def list_settlements(
     workspace_id: UUID, actor: Caller, session: SessionDep, *, limit: Limit = None, cursor: Cursor = None
-) -> JSONResponse:
+) -> JSONAnswer:
     page = await service.list_settlements(
         session, actor=actor, workspace_id=workspace_id, limit=limit or DEFAULT_PAGE_SIZE, cursor=cursor
     )
-    return JSONResponse({"items": [each.snapshot() for each in page.items], "next": page.next})
+    return JSONAnswer({"items": [each.snapshot() for each in page.items], "next": page.next})
 
 
 @router.post(
@@ -150,7 +149,7 @@ async def list_settlements(
 @idempotent
 async def add_settlement(
     workspace_id: UUID, body: SettlementIn, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
+) -> JSONAnswer:
     new = await service.add_settlement(session, actor=actor, workspace_id=workspace_id, draft=body.draft(), now=now)
     location = f"/api/v1/workspaces/{workspace_id}/settlements/{new.id}"
     return shown(new.snapshot(), status=201, location=location)
@@ -163,7 +162,7 @@ async def add_settlement(
     responses=_READ | {200: ETAG},
     openapi_extra=needs(Action.SEE_LEDGER),
 )
-async def get_settlement(workspace_id: UUID, settlement_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+async def get_settlement(workspace_id: UUID, settlement_id: UUID, actor: Caller, session: SessionDep) -> JSONAnswer:
     found = await service.get_settlement(session, actor=actor, workspace_id=workspace_id, settlement_id=settlement_id)
     return shown(found.snapshot())
 

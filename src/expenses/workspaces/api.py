@@ -4,13 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller, client_address, require_open_registration
 from expenses.accounts.model import NAME_MAX_LENGTH, PASSWORD_MAX_BYTES, PASSWORD_MIN_LENGTH
 from expenses.etags import ETAG, IfMatch, expected_in
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.openapi import problems
 from expenses.paging import Cursor, up_to
@@ -154,7 +153,7 @@ async def list_workspaces(
     responses=problems(401, 403, 409) | {201: ETAG},
 )
 @idempotent
-async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: SessionDep, now: Now) -> JSONResponse:
+async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: SessionDep, now: Now) -> JSONAnswer:
     membership = await service.create_workspace(session, actor=actor, now=now, **dict(draft))
     answer = membership_answer(membership, status=201)
     answer.headers["Location"] = f"/api/v1/workspaces/{membership.workspace.id}"
@@ -168,7 +167,7 @@ async def create_workspace(draft: WorkspaceDraft, actor: Caller, session: Sessio
     responses=problems(401, 403, 404) | {200: ETAG},
     openapi_extra=needs(Action.SEE_WORKSPACE),
 )
-async def get_workspace(workspace_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+async def get_workspace(workspace_id: UUID, actor: Caller, session: SessionDep) -> JSONAnswer:
     return membership_answer(await service.get_workspace(session, actor=actor, workspace_id=workspace_id))
 
 
@@ -187,7 +186,7 @@ async def change_workspace(
     *,
     now: Now,
     if_match: IfMatch = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     changed = await service.change_workspace(
         session,
         actor=actor,

@@ -8,12 +8,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, tag_of
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.openapi import problems
 from expenses.paging import Cursor, up_to
 from expenses.workspaces import invitation_service as service
@@ -141,11 +140,11 @@ async def invite(
 )
 async def get_invitation(
     workspace_id: UUID, invitation_id: UUID, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
+) -> JSONAnswer:
     found = await service.get_invitation(
         session, actor=actor, workspace_id=workspace_id, invitation_id=invitation_id, now=now
     )
-    return JSONResponse(_out(found).model_dump(mode="json"), headers=tag_of(found.snapshot()))
+    return JSONAnswer(_out(found).model_dump(mode="json"), headers=tag_of(found.snapshot()))
 
 
 @router.delete(
@@ -185,7 +184,7 @@ async def preview_invitation(
     response_model=WorkspaceOut,
     responses=problems(401, 403, 404, 409) | {200: ETAG},
 )
-async def accept_invitation(body: Acceptance, actor: Caller, session: SessionDep, now: Now) -> JSONResponse:
+async def accept_invitation(body: Acceptance, actor: Caller, session: SessionDep, now: Now) -> JSONAnswer:
     return membership_answer(await service.accept(session, actor=actor, token=body.token, now=now))
 
 

@@ -5,12 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, tag_of
-from expenses.http import Now, SessionDep
+from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.openapi import problems
 from expenses.paging import Cursor, up_to
 from expenses.workspaces import member_service as service
@@ -97,7 +96,7 @@ async def list_former_members(
     responses=_READ | {200: ETAG},
     openapi_extra=needs(Action.SEE_MEMBERS),
 )
-async def get_member(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep) -> JSONResponse:
+async def get_member(workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep) -> JSONAnswer:
     return _answer(await service.get_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id))
 
 
@@ -117,7 +116,7 @@ async def change_role(
     *,
     now: Now,
     if_match: IfMatch = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     changed = await service.change_role(
         session,
         actor=actor,
@@ -154,7 +153,7 @@ async def remove_member(
 )
 async def hand_over_workspace(
     workspace_id: UUID, user_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
-) -> JSONResponse:
+) -> JSONAnswer:
     owner = await service.hand_over(
         session, actor=actor, workspace_id=workspace_id, user_id=user_id, expected=expected_in(if_match), now=now
     )
@@ -172,8 +171,8 @@ async def leave_workspace(workspace_id: UUID, actor: Caller, session: SessionDep
     await service.leave(session, actor=actor, workspace_id=workspace_id, now=now)
 
 
-def _answer(member: Member) -> JSONResponse:
-    return JSONResponse(_out(member).model_dump(mode="json"), headers=tag_of(member.snapshot()))
+def _answer(member: Member) -> JSONAnswer:
+    return JSONAnswer(_out(member).model_dump(mode="json"), headers=tag_of(member.snapshot()))
 
 
 def _out(member: Member) -> MemberOut:

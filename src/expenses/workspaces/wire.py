@@ -6,10 +6,10 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING
 from uuid import UUID  # noqa: TC003 - same
 
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from expenses.etags import tag_of
+from expenses.http import JSONAnswer
 from expenses.workspaces.model import Kind, Role  # noqa: TC001 - same
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def membership_out(membership: Membership) -> WorkspaceOut:
     )
 
 
-def membership_answer(membership: Membership, *, status: int = 200) -> JSONResponse:
+def membership_answer(membership: Membership, *, status: int = 200) -> JSONAnswer:
     """A workspace as an answer, with its version."""
     said = membership_out(membership).model_dump(mode="json")
-    return JSONResponse(said, status_code=status, headers=tag_of(membership.snapshot()))
+    return JSONAnswer(said, status_code=status, headers=tag_of(membership.snapshot()))
