@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,8 @@ from tests.ledger.recording import COFFEE, record
 from expenses.shortcut.layer import Shortcut
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, MutableMapping
+
     import httpx
     from fastapi import FastAPI
     from tests.people import People, Person
@@ -145,3 +148,38 @@ async def test_an_unexpected_error_is_a_problem_by_the_short_way_too(
     app.state.clock = None
     with pytest.raises(TypeError):
         await client.get(f"{anna.url}/expenses", headers=anna.headers)
+
+
+async def test_who_goes_away_while_sending_is_not_an_error_of_the_service(
+    app: FastAPI, client: httpx.AsyncClient, anna: Person
+) -> None:
+    before = (await client.get(f"{anna.url}/expenses", headers=anna.headers)).json()
+    said: list[dict[str, Any]] = [{"type": "http.request", "body": b'{"amount": ', "more_body": True}]
+    headers = {"Content-Type": "application/json", **anna.headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    path = f"{anna.url}/expenses"
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": raw}
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return said.pop() if said else {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    assert sent[0]["status"] < 500
+    assert (await client.get(f"{anna.url}/expenses", headers=anna.headers)).json() == before
+
+
+async def test_a_body_in_pieces_is_read_whole(app: FastAPI, client: httpx.AsyncClient, anna: Person) -> None:
+    text = json.dumps(COFFEE).encode()
+    app.router.routes.clear()  # so that the short way has to do it
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for place in range(0, len(text), 7):
+            yield text[place : place + 7]
+
+    headers = {"Content-Type": "application/json", **anna.headers}
+    answer = await client.post(f"{anna.url}/expenses", content=pieces(), headers=headers)
+    assert (answer.status_code, answer.json()["merchant"]) == (201, COFFEE["merchant"])

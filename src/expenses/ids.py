@@ -6,9 +6,15 @@ Not here: secrets. An id can be guessed in part, it is no proof of a right.
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import TYPE_CHECKING, AnyStr
+
+from asyncpg.pgproto.pgproto import UUID as DRIVERS_UUID
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -29,4 +35,19 @@ def uuid7(now: datetime) -> UUID:
     fraction = rest.microseconds * 4096 // 1000
     head = milliseconds << 16 | 0x7 << 12 | fraction
     counter = next(_made) % (1 << _COUNTER_BITS)
-    return UUID(int=head << 64 | 0b10 << 62 | counter << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
+    tail = 0b10 << 62 | counter << _RANDOM_BITS
+    random = os.urandom(_RANDOM_BITS // 8)
+    return _uuid((head << 64 | tail).to_bytes(16)[: -len(random)] + random)
+
+
+def read_id(text: str) -> UUID:
+    """The id that this says, in its usual spelling of 36 characters. Raises `ValueError`."""
+    if len(text) != 36 or any(text[place] != "-" for place in (8, 13, 18, 23)):
+        raise ValueError("an id has 32 digits and four dashes")
+    return _uuid(text)
+
+
+def _uuid(said: AnyStr) -> UUID:
+    # The driver's kind of `uuid.UUID`, which all rows have: made, written and sent in a tenth of the time.
+    made: UUID = DRIVERS_UUID(said)
+    return made

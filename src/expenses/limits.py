@@ -63,8 +63,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         said = f"The request is larger than {self._largest} bytes."
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self._largest:
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if declared.isdigit() and int(declared[:20]) > self._largest:
             await problem(TooLarge(said))(scope, receive, send)
             return
         read = 0

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import sys
 import time
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import structlog
 
@@ -140,4 +140,4 @@ class RequestLog:
 
 def _request_id(scope: Scope) -> str:
     given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER), "")
-    return given if _SOUND_ID.fullmatch(given) else uuid4().hex
+    return given if _SOUND_ID.fullmatch(given) else secrets.token_hex(16)

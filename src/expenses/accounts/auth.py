@@ -29,6 +29,7 @@ from expenses.accounts.model import (
 from expenses.config import Settings
 from expenses.errors import Unauthenticated
 from expenses.http import Now, SessionDep
+from expenses.ids import read_id
 
 CSRF_HEADER = "X-CSRF-Token"
 """Where the API looks for the CSRF token of a request with a session cookie."""
@@ -188,7 +189,7 @@ def clear_session_cookie(request: Request, response: Response) -> None:
 def _workspace_id(request: Request) -> UUID | None:
     """The workspace that the path names, if it does."""
     try:
-        return UUID(str(request.path_params["workspace_id"]))  # the API has it as text, the pages as an id
+        return read_id(str(request.path_params["workspace_id"]))  # the API has it as text, the pages as an id
     except (KeyError, ValueError):  # what is no id is refused when parameters are looked at
         return None
 

@@ -10,13 +10,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from expenses.accounts.auth import Caller
 from expenses.errors import PreconditionFailed
 from expenses.etags import ETAG, IfMatch, expected_in
-from expenses.http import JSONText, Now, SessionDep
+from expenses.http import JSONAnswer, JSONText, Now, SessionDep
 from expenses.idempotency.api import idempotent
 from expenses.ledger import service
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE, LONGEST_SEARCH, Expense, ExpenseFilter
@@ -119,14 +118,11 @@ async def list_expenses(
     openapi_extra=needs(Action.CHANGE_EXPENSES),
 )
 @idempotent
-async def add_expense(
-    workspace_id: UUID, body: ExpenseIn, actor: Caller, session: SessionDep, now: Now
-) -> JSONResponse:
+async def add_expense(workspace_id: UUID, body: ExpenseIn, actor: Caller, session: SessionDep, now: Now) -> JSONAnswer:
     draft = body.draft(default_payer_id=actor.user_id)
-    new = await service.add_expense(session, actor=actor, workspace_id=workspace_id, draft=draft, now=now)
-    answer = _answer(new, status=201)
-    answer.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/expenses/{new.id}"
-    return answer
+    new, said = await service.add_shown_expense(session, actor=actor, workspace_id=workspace_id, draft=draft, now=now)
+    where = f"/api/v1/workspaces/{workspace_id}/expenses/{new.id}"
+    return JSONAnswer(said, status_code=201, headers={"ETag": f'"{new.version}"', "Location": where})
 
 
 @router.get(
@@ -157,7 +153,7 @@ async def change_expense(
     *,
     now: Now,
     if_match: IfMatch = None,
-) -> JSONResponse:
+) -> JSONAnswer:
     changed = await service.change_expense(
         session,
         actor=actor,
@@ -199,7 +195,7 @@ async def delete_expense(
 )
 async def restore_expense(
     workspace_id: UUID, expense_id: UUID, actor: Caller, session: SessionDep, *, now: Now, if_match: IfMatch = None
-) -> JSONResponse:
+) -> JSONAnswer:
     restored = await service.restore_expense(
         session,
         actor=actor,
@@ -211,8 +207,8 @@ async def restore_expense(
     return _answer(restored)
 
 
-def _answer(expense: Expense, *, status: int = 200) -> JSONResponse:
-    return JSONResponse(expense.snapshot(), status_code=status, headers={"ETag": f'"{expense.version}"'})
+def _answer(expense: Expense) -> JSONAnswer:
+    return JSONAnswer(expense.snapshot(), headers={"ETag": f'"{expense.version}"'})
 
 
 def expected_version(if_match: str | None) -> int | None:

@@ -7,9 +7,9 @@ within somebody else's transaction.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import to_json
 from sqlalchemy import Text, bindparam, cast, insert
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 _EXPENSE: Final = "expense_"
 _EVENT: Final = "event_"
 """What the names of parameters begin with: the two tables have columns of the same names."""
+
+_OF_EXPENSE, _OF_EVENT = (
+    {column.name: prefix + column.name for column in table.columns}
+    for table, prefix in ((expense, _EXPENSE), (audit_event, _EVENT))
+)
+"""The names of parameters by the names of columns."""
 
 _GIVEN_BY_DATABASE: Final = "position"
 
@@ -61,10 +67,9 @@ async def insert_recorded(session: Session, *, workspace_id: UUID, new: Expense,
 def values_of(workspace_id: UUID, new: Expense, event: AuditEvent) -> dict[str, Any]:
     """The parameters of `ADD`."""
     said = first_values(workspace_id, event)
-    texts = {name: None if said[name] is None else json.dumps(said[name]) for name in ("before", "after")}
-    whole = {"workspace_id": workspace_id} | expense_values(new)
-    return _named(_EXPENSE, whole) | _named(_EVENT, said | texts)
-
-
-def _named(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
-    return {prefix + name: value for name, value in values.items()}
+    said["after"] = to_json(said["after"]).decode()  # nothing was before
+    whole = expense_values(new)
+    whole["workspace_id"] = workspace_id
+    return {_OF_EXPENSE[name]: value for name, value in whole.items()} | {
+        _OF_EVENT[name]: value for name, value in said.items()
+    }

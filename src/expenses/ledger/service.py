@@ -7,7 +7,7 @@ Who may what is in `workspaces.rights`. Categories are in `ledger.category_servi
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from expenses.audit.model import event_of
 from expenses.audit.queries import insert_audit_events
@@ -34,12 +34,13 @@ from expenses.ledger.references import check_references
 from expenses.workspaces.rights import Action, authorize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from expenses.accounts.model import Actor
     from expenses.audit.model import Action as Deed
+    from expenses.audit.model import AuditEvent
     from expenses.db import Session
     from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
 
@@ -86,8 +87,16 @@ async def add_expense(
     session: Session, *, actor: Actor, workspace_id: UUID, draft: ExpenseDraft, now: datetime
 ) -> Expense:
     """Record one expense; raises what `add_expenses` raises."""
-    (new,) = await add_expenses(session, actor=actor, workspace_id=workspace_id, drafts=[draft], now=now)
+    ((new, _),) = await _add(session, actor=actor, workspace_id=workspace_id, drafts=[draft], now=now)
     return new
+
+
+async def add_shown_expense(
+    session: Session, *, actor: Actor, workspace_id: UUID, draft: ExpenseDraft, now: datetime
+) -> tuple[Expense, Mapping[str, Any]]:
+    """As `add_expense`, and what `snapshot` of it says, which is on record already."""
+    ((new, event),) = await _add(session, actor=actor, workspace_id=workspace_id, drafts=[draft], now=now)
+    return new, event.after or {}
 
 
 async def add_expenses(
@@ -103,6 +112,13 @@ async def add_expenses(
         UnknownPayer: One was paid by somebody who is not a member.
         UnknownAccount: One was paid from an account that is archived or not of this workspace.
     """
+    added = await _add(session, actor=actor, workspace_id=workspace_id, drafts=drafts, now=now)
+    return [new for new, _ in added]
+
+
+async def _add(
+    session: Session, *, actor: Actor, workspace_id: UUID, drafts: Sequence[ExpenseDraft], now: datetime
+) -> list[tuple[Expense, AuditEvent]]:
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
     await check_references(session, actor=actor, workspace_id=workspace_id, drafts=drafts, now=now)
     new = [recorded(draft, expense_id=uuid7(now), created_by=actor.user_id, now=now) for draft in drafts]
@@ -114,7 +130,7 @@ async def add_expenses(
         async with transaction(session):
             await queries.insert_expenses(session, workspace_id=workspace_id, new=new)
             await insert_audit_events(session, workspace_id=workspace_id, new=events)
-    return new
+    return list(zip(new, events, strict=True))
 
 
 async def change_expense(

@@ -39,7 +39,7 @@ class Shortcut:
         try:
             response = await endpoint.answer(Request(scope, body.receive, send), body)
         except LongWay:
-            await self._app(scope, body.again, send)
+            await self._app(scope, body.receive, send)
             return
         except Exception as exc:
             if (refusal := answer_to(exc)) is None:

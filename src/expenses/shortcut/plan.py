@@ -59,7 +59,7 @@ class Endpoint:
         """
         given = {}
         for field in self.body_fields:  # one, or none: `_wants_form`
-            given[field.name] = checked(field, await body.json(request))
+            given[field.name] = checked(field, await body.json(request.scope))
         earlier: list[Any] = []
         last = len(self.steps) - 1
         async with AsyncExitStack() as stack:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from fastapi._compat import field_annotation_is_scalar
 from fastapi.dependencies.utils import request_params_to_args
 
+from expenses.ids import read_id
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from fastapi._compat import ModelField
     from fastapi.dependencies.models import Dependant
     from starlette.requests import Request
-    from starlette.types import Message, Receive
+    from starlette.types import Message, Receive, Scope
 
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 
@@ -28,24 +30,32 @@ class Body:
     """The body of a request, kept so that it can be read once more."""
 
     def __init__(self, receive: Receive) -> None:
-        self.receive = receive
+        self._receive = receive
         self._read: bytes | None = None
 
-    async def json(self, request: Request) -> object:
+    async def json(self, scope: Scope) -> object:
         """What it holds. Raises `LongWay`."""
-        kind = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
+        kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         if kind.lower() not in _JSON:
             raise LongWay
-        self._read = await request.body()
+        # Not `Request.body()`: what it goes through takes longer than all the rest of reading it.
+        message = await self._receive()
+        parts = [message.get("body", b"")]
+        while message.get("more_body", False):
+            message = await self._receive()
+            parts.append(message.get("body", b""))
+        if message["type"] != "http.request":  # they went away
+            raise LongWay
+        self._read = b"".join(parts)
         try:
             return json.loads(self._read)
         except (ValueError, RecursionError) as exc:
             raise LongWay from exc
 
-    async def again(self) -> Message:
-        """As `receive`, from memory if it has been read."""
+    async def receive(self) -> Message:
+        """As the server's, but a body that has been read comes once more, in one piece."""
         if self._read is None:
-            return await self.receive()
+            return await self._receive()
         read, self._read = self._read, None
         return {"type": "http.request", "body": read, "more_body": False}
 
@@ -103,9 +113,7 @@ def _alias(field: ModelField) -> str:
 
 
 def _id(text: str) -> UUID:
-    if len(text) != 36:
-        raise LongWay
     try:
-        return UUID(text)
+        return read_id(text)
     except ValueError as exc:
         raise LongWay from exc
