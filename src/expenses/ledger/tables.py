@@ -124,34 +124,6 @@ Index(
     *_newest_first,
     postgresql_where=_alive,
 )
-Index(
-    "expense_month_idx",
-    expense.c.workspace_id,
-    expense.c.spent_on,
-    postgresql_include=["currency", "category_id", "amount_minor"],
-    postgresql_where=_alive,
-)
-Index(
-    "expense_converted_idx",
-    expense.c.workspace_id,
-    expense.c.spent_on,
-    postgresql_include=["base_currency", "currency", "amount_minor", "base_amount_minor"],
-    postgresql_where=_alive & expense.c.base_amount_minor.is_not(None),
-)
-Index(
-    "expense_lined_idx",
-    expense.c.workspace_id,
-    expense.c.spent_on,
-    postgresql_include=["id", "currency"],
-    postgresql_where=_alive & expense.c.line_count.is_not(None),
-)
-Index(
-    "expense_shared_idx",
-    expense.c.workspace_id,
-    expense.c.id,
-    postgresql_include=["currency", "payer_id", "amount_minor"],
-    postgresql_where=_alive & expense.c.split_mode.is_not(None),
-)
 
 workspace_expense = table("workspace_expense", *(column(each.name, each.type) for each in expense.columns))
 """A view of the tables' owner: what `expense` has in the workspace that the session works in.
