@@ -97,6 +97,14 @@ async def test_what_a_request_has_left_open_is_rolled_back(app: FastAPI, clock: 
         assert await HOT.first(again, email="dora@example.org") is None
 
 
+async def test_a_connection_that_was_left_in_another_mode_is_not_kept(app: FastAPI) -> None:
+    engine = app.state.engine
+    left = await connect(engine)
+    _ = await left.execution_options(isolation_level="READ COMMITTED")
+    await release(left, engine=engine)
+    assert left not in engine.kept
+
+
 async def test_a_connection_is_kept_for_the_next_request_and_counted_as_idle(
     app: FastAPI, client: httpx.AsyncClient, anna: Person
 ) -> None:

@@ -154,7 +154,7 @@ async def test_who_goes_away_while_sending_is_not_an_error_of_the_service(
     app: FastAPI, client: httpx.AsyncClient, anna: Person
 ) -> None:
     before = (await client.get(f"{anna.url}/expenses", headers=anna.headers)).json()
-    said: list[dict[str, Any]] = [{"type": "http.request", "body": b'{"amount": ', "more_body": True}]
+    said: list[dict[str, Any]] = [{"type": "http.request", "body": json.dumps(COFFEE).encode(), "more_body": True}]
     headers = {"Content-Type": "application/json", **anna.headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     path = f"{anna.url}/expenses"
