@@ -13,6 +13,7 @@ UNUSED = (
     "prometheus_client",
     "psycopg2",  # the gate looks over asyncpg
     "segno",
+    "sqlalchemy.orm",  # `expenses.engine` is instead of what imports it
     "tidegate.commands",
     "tidegate.run",
     "tidegate.sql",

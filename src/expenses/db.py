@@ -17,9 +17,9 @@ from asyncpg import connect as open_connection
 from sqlalchemy import MetaData, event
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.exc import DisconnectionError, MissingGreenlet
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from expenses import isolation
+from expenses.engine import AsyncConnection, AsyncEngine, create_async_engine
 from expenses.errors import TimedOut
 
 if TYPE_CHECKING:

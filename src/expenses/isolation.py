@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, PoolProxiedConnection
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.pool import ConnectionPoolEntry
+
+    from expenses.engine import AsyncConnection, AsyncEngine
 
 ROLE: Final = "expenses_app"
 """The role that the service works under. A migration makes it; whoever logs in for the service is its member."""

@@ -6,12 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 from tests.ledger.recording import category_ids, record
 
 from expenses.ledger import queries
 from expenses.ledger.cursor import PageKey
 from expenses.ledger.model import ExpenseFilter
 from expenses.ledger.snapshot_queries import shown_on_page, shown_with_id
+from expenses.ledger.tables import expense
 from expenses.money import CURRENCIES, LARGEST_MINOR, Money
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ async def test_amounts_of_all_currencies_are_written_with_their_digits(
     await record(client, anna)
     for code, currency in CURRENCIES.items():
         for minor in (0, 1, -1, 5, -10, 100, 12345, LARGEST_MINOR, -LARGEST_MINOR):
-            await session.exec_driver_sql("UPDATE expense SET currency = $1, amount_minor = $2", (code, minor))
+            await session.execute(update(expense).values(currency=code, amount_minor=minor))
             (text,) = await shown_on_page(
                 session, workspace_id=anna.workspace.id, filters=EVERYTHING, after=None, limit=2
             )

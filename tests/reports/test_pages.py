@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 from tests.browsing import Window, open_window
 
 from expenses.reports import pages
@@ -43,7 +44,7 @@ async def test_the_month_shows_days_newest_first_with_their_totals(window: Windo
 
 
 async def test_today_is_the_workspace_s_day_and_not_the_server_s(window: Window, session: Session) -> None:
-    await session.exec_driver_sql("UPDATE workspace SET time_zone = 'Pacific/Kiritimati'")
+    await session.execute(text("UPDATE workspace SET time_zone = 'Pacific/Kiritimati'"))
     page = await window.get(f"{window.home}/months/2026-11")
     assert 'value="2026-11-23"' in page.text
 

@@ -105,9 +105,8 @@ async def links_of(session: Session, *, workspace_id: UUID) -> AsyncIterator[Lin
         select(audit_event)
         .where(audit_event.c.workspace_id == workspace_id)
         .order_by(audit_event.c.entity_id, audit_event.c.seq, audit_event.c.id)  # ascending: NULL comes last
-        .execution_options(yield_per=1000)
     )
-    async for row in await session.stream(statement):
+    async for row in session.stream(statement, at_once=1000):
         yield Link(workspace_id, event_in(row), row.seq, row.hash, row.position)
 
 
