@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import event, func, insert, literal_column, select, text
 from sqlalchemy.exc import DBAPIError, ResourceClosedError
-from tests.conftest import operators_session
+from tests.conftest import borrowed, operators_session
 
 from expenses.accounts.tables import user_account
-from expenses.db import connect, release, transaction
+from expenses.db import HotQuery, connect, release, transaction
 from expenses.ids import uuid7
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from tests.people import Clock, Person
 
-    from expenses.db import Session
-    from expenses.engine import AsyncEngine
+    from expenses.db import ServiceEngine, Session
 
 pytestmark = pytest.mark.anyio
 
@@ -58,17 +57,17 @@ async def sleep_in(session: Session) -> None:
     await session.execute(text("SELECT pg_sleep(5)"))
 
 
-async def still_works(engine: AsyncEngine) -> int:
+async def still_works(engine: ServiceEngine) -> int:
     """Whether all its places are free and give a connection that answers; the process at its other end."""
-    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue's
+    assert engine.in_use == 0
     async with engine.connect() as session:
         assert not (await session.get_raw_connection()).driver_connection.is_in_transaction()  # type: ignore[union-attr]  # asyncpg's
         return int((await session.execute(PID)).scalar_one())
 
 
 @pytest.fixture
-def engine(app: FastAPI) -> AsyncEngine:
-    found: AsyncEngine = app.state.engine
+def engine(app: FastAPI) -> ServiceEngine:
+    found: ServiceEngine = app.state.engine
     return found
 
 
@@ -78,7 +77,7 @@ def newcomer(clock: Clock) -> dict[str, object]:
     return row | {"created_at": clock()}
 
 
-async def test_a_connection_whose_query_is_cancelled_is_thrown_away(engine: AsyncEngine, database: str) -> None:
+async def test_a_connection_whose_query_is_cancelled_is_thrown_away(engine: ServiceEngine, database: str) -> None:
     before = await still_works(engine)
 
     async def work() -> None:
@@ -89,7 +88,7 @@ async def test_a_connection_whose_query_is_cancelled_is_thrown_away(engine: Asyn
     assert await still_works(engine) != before
 
 
-async def test_so_is_one_that_was_taken_and_given_back_the_short_way(engine: AsyncEngine, database: str) -> None:
+async def test_so_is_one_that_was_taken_and_given_back_the_short_way(engine: ServiceEngine, database: str) -> None:
     before = await still_works(engine)
 
     async def work() -> None:
@@ -97,14 +96,25 @@ async def test_so_is_one_that_was_taken_and_given_back_the_short_way(engine: Asy
         try:
             await sleep_in(session)
         finally:
-            await release(session)
+            await release(session, engine=engine)
 
     await cancelled_amid(ASLEEP, database, work())
     assert await still_works(engine) != before
 
 
+async def test_one_whose_hot_query_is_cancelled_answers_the_next_at_once(engine: ServiceEngine, database: str) -> None:
+    async def work() -> None:
+        async with borrowed(engine) as session:
+            await HotQuery(select(func.pg_sleep(5))).first(session)
+
+    await cancelled_amid(ASLEEP, database, work())
+    async with asyncio.timeout(2), borrowed(engine) as session:
+        assert await HotQuery(select(literal_column("17"))).first(session)
+    assert await still_works(engine)
+
+
 async def test_of_a_transaction_that_is_cancelled_nothing_stays(
-    app: FastAPI, engine: AsyncEngine, newcomer: dict[str, object], database: str
+    app: FastAPI, engine: ServiceEngine, newcomer: dict[str, object], database: str
 ) -> None:
     async def work() -> None:
         async with operators_session(app) as session, transaction(session):
@@ -117,7 +127,7 @@ async def test_of_a_transaction_that_is_cancelled_nothing_stays(
         assert (await session.execute(EMAIL)).all() == []
 
 
-async def test_what_is_left_open_is_rolled_back_even_if_that_is_cancelled(engine: AsyncEngine, database: str) -> None:
+async def test_what_is_left_open_is_rolled_back_even_if_that_is_cancelled(engine: ServiceEngine, database: str) -> None:
     before = await still_works(engine)
     begun, ended = [], []
 
@@ -140,7 +150,7 @@ async def test_what_is_left_open_is_rolled_back_even_if_that_is_cancelled(engine
 
 
 async def test_a_request_that_is_cancelled_while_it_waits_for_a_lock_leaves_its_connection_to_others(
-    engine: AsyncEngine, client: httpx.AsyncClient, anna: Person, database: str
+    engine: ServiceEngine, client: httpx.AsyncClient, anna: Person, database: str
 ) -> None:
     holder = psycopg2.connect(database)
     holder.cursor().execute("LOCK TABLE expense")
@@ -175,7 +185,7 @@ async def test_rows_come_in_their_order_however_many_are_fetched_at_once(session
             assert [row.n async for row in rows] == list(range(1, 11))
 
 
-async def test_a_connection_that_was_given_back_answers_nothing(engine: AsyncEngine) -> None:
+async def test_a_connection_that_was_given_back_answers_nothing(engine: ServiceEngine) -> None:
     session = await engine.connect()
     await session.close()
     with pytest.raises(ResourceClosedError):

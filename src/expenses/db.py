@@ -82,11 +82,11 @@ class ServiceEngine(AsyncEngine):
     def _pool(self) -> Any:  # noqa: ANN401 - a queue's, which SQLAlchemy's types do not say
         return self.sync_engine.pool
 
-    async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002 - as in SQLAlchemy
-        """Close what is not in use."""
+    async def dispose(self) -> None:
+        """Close the connections that are not in use."""
         while self.kept:
             await self.kept.pop().close()
-        await super().dispose(close)
+        await super().dispose()
 
 
 def create_service_engine(settings: Settings) -> ServiceEngine:
