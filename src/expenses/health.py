@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from expenses.errors import Unavailable
 from expenses.http import problem
+from expenses.openapi import operation_id
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from tidegate import Report, SchemaGate
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
 RETRY_AFTER_S = 1
 """Seconds until asking again makes sense: the gate looks once a second."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from starlette import routing
 from tests.ledger.recording import COFFEE, category_ids, record
 
 from expenses.workspaces.rights import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     import httpx
     from fastapi import FastAPI
@@ -194,18 +195,10 @@ def named_routes_of(app: FastAPI) -> list[Route]:
     """All routes with a name in their path, whatever it is of; files, which are for everybody, left out."""
     return [
         Route(method, route.path, _declared(route))
-        for route in _flat(app.routes)
-        if "{" in route.path and not route.path.startswith("/static/")
-        for method in sorted(route.methods)
+        for route in app.routes
+        if isinstance(route, routing.Route) and "{" in route.path and not route.path.startswith("/static/")
+        for method in sorted(route.methods or ())
     ]
-
-
-def _flat(routes: list[Any]) -> Iterator[Any]:
-    for route in routes:
-        if hasattr(route, "original_router"):  # FastAPI keeps included routers whole
-            yield from _flat(route.original_router.routes)
-        elif getattr(route, "methods", None):
-            yield route
 
 
 def _declared(route: object) -> Action | None:

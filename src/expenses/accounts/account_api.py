@@ -12,10 +12,10 @@ from expenses.accounts.auth import Administrator, Caller
 from expenses.accounts.model import NAME_MAX_LENGTH, Actor, EventKind, OpenSession, Scope
 from expenses.accounts.token_service import LARGEST_PAGE_SIZE, LIFETIME_MAX_DAYS, PAGE_SIZE
 from expenses.http import Now, SessionDep
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.paging import Cursor, up_to
 
-router = APIRouter(prefix="/api/v1/me", tags=["accounts"])
+router = APIRouter(prefix="/api/v1/me", tags=["accounts"], generate_unique_id_function=operation_id)
 
 Limit = Annotated[int, up_to(LARGEST_PAGE_SIZE, otherwise=PAGE_SIZE)]
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from expenses.accounts import service, token_service
 from expenses.accounts.auth import AnyCaller, clear_session_cookie, client_address, session_cookie
 from expenses.http import Now, SessionDep
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 
-router = APIRouter(prefix="/api/v1", tags=["accounts"])
+router = APIRouter(prefix="/api/v1", tags=["accounts"], generate_unique_id_function=operation_id)
 
 _DEFAULT_TOKEN_NAME = "API"  # noqa: S105 - a label that its owner sees in the list of tokens
 

@@ -11,9 +11,9 @@ from expenses.accounts import factor_service, profile_service
 from expenses.accounts.auth import Administrator, Caller
 from expenses.accounts.model import NAME_MAX_LENGTH, PASSWORD_MAX_BYTES, PASSWORD_MIN_LENGTH
 from expenses.http import Now, SessionDep
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 
-router = APIRouter(prefix="/api/v1/me", tags=["accounts"])
+router = APIRouter(prefix="/api/v1/me", tags=["accounts"], generate_unique_id_function=operation_id)
 
 Password = Annotated[str, Field(repr=False, description="Your present password")]
 Code = Annotated[

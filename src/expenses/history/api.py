@@ -13,10 +13,12 @@ from expenses.history.model import differences
 from expenses.http import SessionDep
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from expenses.ledger.wire import Unsaid
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["history"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}", tags=["history"], generate_unique_id_function=operation_id
+)
 
 Limit = Annotated[
     Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE)] | None,

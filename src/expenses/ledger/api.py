@@ -27,11 +27,13 @@ from expenses.ledger.wire import (
     ExpensePatch,
     Unsaid,
 )
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.versions import ANY
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"], generate_unique_id_function=operation_id
+)
 
 Limit = Annotated[
     Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE)] | None,

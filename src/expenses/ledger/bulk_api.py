@@ -19,10 +19,12 @@ from expenses.ledger.api import Cursor, Limit, expected_version
 from expenses.ledger.bulk import MOST_AT_ONCE, BulkChange, Order, Target, outcome
 from expenses.ledger.model import DEFAULT_PAGE_SIZE
 from expenses.ledger.wire import ExpenseOut, Merchant, Tags
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"], generate_unique_id_function=operation_id
+)
 
 
 class _Closed(BaseModel):

@@ -12,11 +12,13 @@ from expenses.idempotency.api import idempotent
 from expenses.ledger import service
 from expenses.ledger.categories import MOST_CATEGORIES
 from expenses.ledger.category_wire import CategoryIn, CategoryList, CategoryOut, CategoryPatch
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.paging import Cursor, up_to
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/categories", tags=["ledger"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}/categories", tags=["ledger"], generate_unique_id_function=operation_id
+)
 
 _READ = problems(401, 403, 404)
 _MAKE = problems(401, 403, 404, 409)

@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field
 from expenses.accounts.auth import Caller
 from expenses.http import Now, SessionDep
 from expenses.ledger import service
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.rates.model import ConversionChoice
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}", tags=["ledger"], generate_unique_id_function=operation_id
+)
 
 Cursor = Annotated[str | None, Query(description="`next` of the answer before, with the same choice")]
 Code = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["USD"])]

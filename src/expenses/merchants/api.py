@@ -15,10 +15,12 @@ from expenses.ledger.model import LONGEST_MERCHANT
 from expenses.ledger.wire import Merchant, Unsaid
 from expenses.merchants import service
 from expenses.merchants.model import DEFAULT_SUGGESTIONS, MOST_MERGED, MOST_SUGGESTIONS
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/merchants", tags=["merchants"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}/merchants", tags=["merchants"], generate_unique_id_function=operation_id
+)
 
 
 class MerchantOut(BaseModel):

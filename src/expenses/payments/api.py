@@ -10,13 +10,17 @@ from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, shown
 from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.idempotency.api import idempotent
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.paging import Cursor, up_to
 from expenses.payments import service
 from expenses.payments.model import LONGEST_NAME, MOST_ACCOUNTS, Kind
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/payment-accounts", tags=["payment accounts"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}/payment-accounts",
+    tags=["payment accounts"],
+    generate_unique_id_function=operation_id,
+)
 
 _READ = problems(401, 403, 404)
 _MAKE = problems(401, 403, 404, 409)

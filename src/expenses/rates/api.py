@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, shown
 from expenses.http import JSONAnswer, Now, SessionDep
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.rates import service
 from expenses.rates.model import BY_HAND, LONGEST_SOURCE, Rate, parse_rate
 from expenses.rates.service import LARGEST_FILE
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/rates", tags=["rates"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}/rates", tags=["rates"], generate_unique_id_function=operation_id
+)
 
 DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE_SIZE = 500

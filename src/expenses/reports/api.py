@@ -11,12 +11,14 @@ from expenses.accounts.auth import Caller
 from expenses.http import JSONAnswer, SessionDep
 from expenses.ledger.wire import Amount
 from expenses.money import Money
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.reports import service
 from expenses.reports.model import CategoryTotals, Month, MonthReport
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}/reports", tags=["reports"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}/reports", tags=["reports"], generate_unique_id_function=operation_id
+)
 
 Totals = Annotated[list[Amount], Field(description="One amount for each currency, by code; refunds are subtracted")]
 

@@ -15,13 +15,15 @@ from expenses.ledger.api import Cursor, Limit
 from expenses.ledger.model import DEFAULT_PAGE_SIZE
 from expenses.ledger.wire import Amount, Day
 from expenses.money import CURRENCIES
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.paging import up_to
 from expenses.sharing import service
 from expenses.sharing.model import LONGEST_NOTE, CurrencyBalances, SettlementDraft
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["sharing"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}", tags=["sharing"], generate_unique_id_function=operation_id
+)
 
 _READ = problems(401, 403, 404)
 _MAKE = problems(401, 403, 404, 409)

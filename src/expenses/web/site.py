@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 def install(app: FastAPI) -> None:
     """Static files, error pages and security headers. Call it last: middleware added later wraps what was there."""
     app.routes.extend(assets.routes)
-    app.include_router(router)
+    app.routes.extend(router.routes)
     app.add_middleware(ErrorPages)
     app.add_middleware(SecurityHeaders)
 

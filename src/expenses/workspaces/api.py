@@ -11,7 +11,7 @@ from expenses.accounts.model import NAME_MAX_LENGTH, PASSWORD_MAX_BYTES, PASSWOR
 from expenses.etags import ETAG, IfMatch, expected_in
 from expenses.http import JSONAnswer, Now, SessionDep
 from expenses.idempotency.api import idempotent
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.paging import Cursor, up_to
 from expenses.workspaces import invitation_service as invitations
 from expenses.workspaces import service
@@ -19,7 +19,7 @@ from expenses.workspaces.model import MOST_WORKSPACES, Kind, WorkspaceChange
 from expenses.workspaces.rights import Action, needs
 from expenses.workspaces.wire import WorkspaceOut, membership_answer, membership_out
 
-router = APIRouter(prefix="/api/v1", tags=["workspaces"])
+router = APIRouter(prefix="/api/v1", tags=["workspaces"], generate_unique_id_function=operation_id)
 
 
 class Registration(BaseModel):

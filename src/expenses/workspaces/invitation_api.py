@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import JSONAnswer, Now, SessionDep
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.paging import Cursor, up_to
 from expenses.workspaces import invitation_service as service
 from expenses.workspaces.links import link_of
@@ -21,7 +21,7 @@ from expenses.workspaces.model import Invitation, Role
 from expenses.workspaces.rights import Action, needs
 from expenses.workspaces.wire import WorkspaceOut, membership_answer
 
-router = APIRouter(prefix="/api/v1", tags=["invitations"])
+router = APIRouter(prefix="/api/v1", tags=["invitations"], generate_unique_id_function=operation_id)
 
 _OF_A_WORKSPACE = "/workspaces/{workspace_id}/invitations"
 _LONGEST = service.LONGEST_LIFETIME.days

@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict
 from expenses.accounts.auth import Caller
 from expenses.etags import ETAG, IfMatch, expected_in, tag_of
 from expenses.http import JSONAnswer, Now, SessionDep
-from expenses.openapi import problems
+from expenses.openapi import operation_id, problems
 from expenses.paging import Cursor, up_to
 from expenses.workspaces import member_service as service
 from expenses.workspaces.model import MOST_MEMBERS, Member, Role
 from expenses.workspaces.rights import Action, needs
 
-router = APIRouter(prefix="/api/v1/workspaces/{workspace_id}", tags=["members"])
+router = APIRouter(
+    prefix="/api/v1/workspaces/{workspace_id}", tags=["members"], generate_unique_id_function=operation_id
+)
 
 _READ = problems(401, 403, 404)
 _WRITE = problems(401, 403, 404, 409, 412)
