@@ -34,6 +34,7 @@ COPY --from=build /app/__pycache__ __pycache__
 # whatever is not compiled here. Ours is compiled whole; of what others wrote only what is imported, which leaves out
 # 15 MB of other databases' dialects and of test suites. Importing fails the build if something is missing.
 RUN python -m compileall -q .venv/lib/python3*/site-packages/expenses .venv/lib/python3*/site-packages/tidegate main.py \
+ && python -m expenses.web.compiled \
  && uvicorn --version >/dev/null && alembic --help >/dev/null && tidegate --help >/dev/null \
  && python -c "import alembic.command, asyncpg, expenses.app, expenses.cli, httptools, postgast, prometheus_client.core, psycopg2.extras, segno, sqlalchemy.dialects.postgresql.asyncpg, sqlalchemy.dialects.postgresql.psycopg2, tidegate.run.guarded, tidegate.worker.__main__, tidegate.worker.statements, uvicorn.lifespan.on, uvicorn.loops.uvloop, uvicorn.protocols.http.httptools_impl, uvloop"
 # Behind what takes seconds: a new migration costs none of that.
