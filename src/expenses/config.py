@@ -27,7 +27,7 @@ def _zero_if_off(value: object) -> object:
 class Settings(BaseSettings):
     """The settings of one process. Raises `ConfigurationError` when a secret is given twice or cannot be read."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; built from `POSTGRES_*` if unset")
     tidegate_database_url: SecretStr | None = Field(
