@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from expenses.accounts import queries
 from expenses.accounts.model import NewSession
@@ -53,6 +55,43 @@ class Window:
         found = re.search(r"added\.([0-9a-f-]{36})", answer.headers["set-cookie"])
         assert found
         return f"{self.home}/expenses/{found[1]}"
+
+
+class _Forms(HTMLParser):
+    """Collects what each form of a page would send, and where to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self._written: str | None = None
+        self._choosing: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.found.append((given.get("action", "nowhere:"), {}))  # a dialog has none
+        elif self.found and (tag == "option" and self._choosing):
+            if "selected" in given or self._choosing not in self.found[-1][1]:
+                self.found[-1][1][self._choosing] = given.get("value", "")
+                self._written = None if "value" in given else self._choosing
+        elif self.found and "name" in given:
+            self._choosing = given["name"] if tag == "select" else None
+            self._written = given["name"] if tag == "textarea" else None
+            if tag == "input" and (given.get("type") not in {"checkbox", "radio"} or "checked" in given):
+                self.found[-1][1][given["name"]] = given.get("value", "on")
+
+    def handle_data(self, data: str) -> None:
+        if self._written:
+            self.found[-1][1][self._written] = data.removeprefix("\n")
+            self._written = None
+
+
+def form_on(page: httpx.Response, action: str) -> dict[str, str]:
+    """What the form of a page that is sent to this path would send as it stands."""
+    forms = _Forms()
+    forms.feed(page.text)
+    (found,) = (fields for where, fields in forms.found if urljoin(page.request.url.path, where) == action)
+    return found
 
 
 def path_of(workspace: Workspace) -> str:

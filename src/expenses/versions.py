@@ -22,10 +22,27 @@ _DIGITS: Final = 32
 """Hexadecimal ones, 128 bits: no two versions of a thing meet by chance."""
 
 
+_COUNTED: Final = 9
+"""Digits of the largest number of a version."""
+
+
 def version_of(said: Mapping[str, object]) -> str:
     """The version of what says this, in JSON values."""
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def number_in(expected: str | None) -> int | None:
+    """The expected version of what counts its versions; None when any will do.
+
+    Raises:
+        PreconditionFailed: It is no number that is counted to, so it cannot be the current one.
+    """
+    if expected in {None, ANY}:
+        return None
+    if not (expected.isascii() and expected.isdigit() and len(expected) <= _COUNTED):
+        raise PreconditionFailed
+    return int(expected)
 
 
 def check_version(expected: str | None, said: Mapping[str, object]) -> None:

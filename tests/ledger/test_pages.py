@@ -122,18 +122,6 @@ async def test_a_changed_expense_keeps_what_the_form_does_not_show(window: Windo
     assert "Yesterday" in month
 
 
-async def test_a_change_over_somebody_else_s_says_so_once(window: Window) -> None:
-    expense = await window.add()
-    fields = {"amount": "5", "merchant": "Mine", "currency": "EUR", "spent_on": "2026-11-22"}
-    assert (await window.post(expense, **fields, version="1")).status_code == 303
-    answer = await window.post(expense, **(fields | {"merchant": "Theirs"}), version="1")
-    assert answer.status_code == 412
-    assert "Somebody changed this in the meantime." in answer.text
-    assert 'value="Theirs"' in answer.text
-    assert 'name="version" value="2"' in answer.text
-    assert (await window.post(expense, **(fields | {"merchant": "Theirs"}), version="2")).status_code == 303
-
-
 async def test_a_deleted_expense_is_gone_and_the_next_page_offers_to_undo_it_once(window: Window) -> None:
     expense = await window.add(merchant="Secret Bakery")
     answer = await window.post(f"{expense}/delete")

@@ -12,7 +12,7 @@ from tests.ledger.recording import COFFEE, category_ids, record
 from expenses.workspaces.rights import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     import httpx
     from fastapi import FastAPI
@@ -195,10 +195,15 @@ def named_routes_of(app: FastAPI) -> list[Route]:
     """All routes with a name in their path, whatever it is of; files, which are for everybody, left out."""
     return [
         Route(method, route.path, _declared(route))
-        for route in app.routes
-        if isinstance(route, routing.Route) and "{" in route.path and not route.path.startswith("/static/")
+        for route in flat(app.routes)
+        if "{" in route.path and not route.path.startswith("/static/")
         for method in sorted(route.methods or ())
     ]
+
+
+def flat(routes: Iterable[routing.BaseRoute]) -> Iterator[routing.Route]:
+    """Every route that answers requests by their method."""
+    return (route for route in routes if isinstance(route, routing.Route))
 
 
 def _declared(route: object) -> Action | None:

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from expenses.accounts.auth import Caller
-from expenses.errors import PreconditionFailed
 from expenses.etags import ETAG, IfMatch, expected_in
 from expenses.http import JSONAnswer, JSONText, Now, SessionDep
 from expenses.idempotency.api import idempotent
@@ -28,7 +27,7 @@ from expenses.ledger.wire import (
     Unsaid,
 )
 from expenses.openapi import operation_id, problems
-from expenses.versions import ANY
+from expenses.versions import number_in
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(
@@ -215,9 +214,4 @@ def _answer(expense: Expense) -> JSONAnswer:
 
 def expected_version(if_match: str | None) -> int | None:
     """The version of an expense that `If-Match` asks for; nothing for any. Raises what `expected_in` raises."""
-    tag = expected_in(if_match)
-    if tag is None or tag == ANY:
-        return None
-    if not (tag.isascii() and tag.isdigit() and len(tag) <= 9):
-        raise PreconditionFailed  # none of ours, so it cannot be the current one
-    return int(tag)
+    return number_in(expected_in(if_match))

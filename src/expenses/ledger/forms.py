@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from expenses.errors import Conflict, Invalid
-from expenses.ledger.model import UNSET, ExpenseDraft, UnknownCategory, UnknownPayer, Unset
+from expenses.ledger.model import UNSET, ExpenseChange, ExpenseDraft, UnknownCategory, UnknownPayer, Unset
 from expenses.ledger.splits import Part, Split, UnknownMember
 from expenses.money import currency_named, parse_amount
 
@@ -83,6 +83,25 @@ def read_division(fields: Mapping[str, str]) -> tuple[UUID | Unset | None, Split
     ticked = [name.removeprefix(_AMONG) for name in fields if name.startswith(_AMONG)]
     parts = tuple(Part(_person(each, UnknownMember(field="split"))) for each in ticked)
     return payer_id, Split("even", parts) if parts else None
+
+
+def read_change(draft: ExpenseDraft, fields: Mapping[str, str]) -> ExpenseChange:
+    """Everything that the form shows. Its lines, and a division that is not even, are not on it and stay.
+
+    Raises:
+        Invalid: Who paid, or among whom it is divided, is nobody.
+    """
+    payer_id, split = read_division(fields)
+    return ExpenseChange(
+        spent_on=draft.spent_on,
+        amount=draft.amount,
+        merchant=draft.merchant,
+        category_id=UNSET if "has_lines" in fields else draft.category_id,
+        note=draft.note,
+        tags=draft.tags,
+        payer_id=payer_id,
+        split=split,
+    )
 
 
 def _person(text: str, otherwise: Invalid) -> UUID:

@@ -1,6 +1,7 @@
 """All expenses on pages, searched across months, and the trash; part of `ledger.pages`."""
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -10,13 +11,16 @@ from expenses.accounts.forms import Fields, SignedIn
 from expenses.accounts.model import Actor
 from expenses.cursor import InvalidCursor
 from expenses.db import Session
-from expenses.errors import Invalid, NotFound
+from expenses.errors import Invalid, NotFound, PreconditionFailed
 from expenses.http import Now, SessionDep
 from expenses.ledger import service, trash_service
 from expenses.ledger.categories import Category
 from expenses.ledger.model import Expense, ExpenseFilter
 from expenses.ledger.pages import local_day
+from expenses.versions import number_in
 from expenses.web import charts, flash
+from expenses.web.forms import version_in
+from expenses.web.overtaken import STATUS, Overtaken
 from expenses.web.page import page, see_other
 from expenses.workspaces.rights import Action, authorize, needs
 
@@ -26,6 +30,10 @@ ROWS = 50
 """Expenses on one page."""
 
 _DONE = {"purged": "Deleted for ever.", "untrashed": "Taken out of the trash."}
+
+_UNPURGED = Overtaken(
+    "Not deleted: this expense", "The list has it as it is now. Delete it again if you still want to."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +88,7 @@ async def list_page(
 
 @router.get("/trash", openapi_extra=needs(Action.SEE_LEDGER))
 async def trash_page(request: Request, session: SessionDep, actor: SignedIn, *, workspace_id: UUID) -> Response:
-    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
-    after = request.query_params.get("after", "")
-    try:
-        found = await trash_service.list_trash(
-            session, actor=actor, workspace_id=workspace_id, limit=ROWS, cursor=after or None
-        )
-    except InvalidCursor as broken:
-        raise NotFound("There is nothing that could be listed like that.") from broken
-    done = flash.recall(request)
-    response = page(
-        request,
-        "ledger/trash.html",
-        actor=actor,
-        membership=membership,
-        can_write=Action.CHANGE_EXPENSES.allows(membership.role),
-        can_purge=Action.PURGE_TRASH.allows(membership.role),
-        after=after,
-        rows=await _rows(session, actor, workspace_id, found.items),
-        next_href=f"trash?{urlencode({'after': found.next})}" if found.next else None,
-        kept_for=trash_service.KEPT_FOR.days,
-        notice=_DONE.get(done.action) if done else None,
-    )
-    flash.forget(request, response, path=f"/w/{workspace_id}")
-    return response
+    return await _trash(request, session, actor, workspace_id, after=request.query_params.get("after", ""))
 
 
 @router.post("/trash/{expense_id:uuid}/restore", openapi_extra=needs(Action.CHANGE_EXPENSES))
@@ -116,10 +101,57 @@ async def restore(
 
 @router.post("/trash/{expense_id:uuid}/purge", openapi_extra=needs(Action.PURGE_TRASH))
 async def purge(
-    request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, expense_id: UUID
+    request: Request,
+    session: SessionDep,
+    now: Now,
+    actor: SignedIn,
+    fields: Fields,
+    *,
+    workspace_id: UUID,
+    expense_id: UUID,
 ) -> Response:
-    await trash_service.purge_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id, now=now)
+    mine: dict[str, Any] = {"actor": actor, "workspace_id": workspace_id, "expense_id": expense_id}
+    try:
+        await trash_service.purge_expense(session, **mine, expected_version=number_in(version_in(fields)), now=now)
+    except PreconditionFailed:
+        return await _trash(request, session, actor, workspace_id, overtaken=_UNPURGED)
     return _back(request, workspace_id, expense_id, "purged")
+
+
+async def _trash(
+    request: Request,
+    session: Session,
+    actor: Actor,
+    workspace_id: UUID,
+    *,
+    after: str = "",
+    overtaken: Overtaken | None = None,
+) -> Response:
+    membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    try:
+        found = await trash_service.list_trash(
+            session, actor=actor, workspace_id=workspace_id, limit=ROWS, cursor=after or None
+        )
+    except InvalidCursor as broken:
+        raise NotFound("There is nothing that could be listed like that.") from broken
+    done = flash.recall(request)
+    response = page(
+        request,
+        "ledger/trash.html",
+        status=STATUS if overtaken else 200,
+        actor=actor,
+        membership=membership,
+        can_write=Action.CHANGE_EXPENSES.allows(membership.role),
+        can_purge=Action.PURGE_TRASH.allows(membership.role),
+        after=after,
+        rows=await _rows(session, actor, workspace_id, found.items),
+        next_href=f"/w/{workspace_id}/trash?{urlencode({'after': found.next})}" if found.next else None,
+        overtaken=overtaken,
+        kept_for=trash_service.KEPT_FOR.days,
+        notice=_DONE.get(done.action) if done else None,
+    )
+    flash.forget(request, response, path=f"/w/{workspace_id}")
+    return response
 
 
 async def _rows(session: Session, actor: Actor, workspace_id: UUID, expenses: list[Expense]) -> list[Row]:

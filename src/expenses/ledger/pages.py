@@ -17,11 +17,15 @@ from expenses.db import Session
 from expenses.errors import Invalid, PreconditionFailed
 from expenses.http import Now, SessionDep
 from expenses.ledger import service
-from expenses.ledger.forms import empty_form, errors_by_field, form_of, read_division, read_expense, typed_over
-from expenses.ledger.model import UNSET, Expense, ExpenseChange, ExpenseDraft
+from expenses.ledger.forms import empty_form, errors_by_field, form_of, read_change, read_expense, typed_over
+from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
 from expenses.ledger.tree import choices
+from expenses.ledger.view import Names, overwritten
 from expenses.money import CURRENCIES
+from expenses.versions import number_in
 from expenses.web import figures, flash
+from expenses.web.forms import version_in
+from expenses.web.overtaken import STATUS, Overtaken
 from expenses.web.page import page, see_other
 from expenses.workspaces.member_service import list_members, names_of_people
 from expenses.workspaces.model import Membership, Workspace
@@ -31,6 +35,15 @@ router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
 
 MOST_BOXES = 30
 """People whom the form of an expense offers to divide it among; with more of them, the API can."""
+
+_UNSAVED = Overtaken(
+    "Not saved: this expense",
+    "Save again to put what stands below in its place.",
+    lead="Where your form differs, it now says:",
+)
+_UNDELETED = Overtaken(
+    "Not deleted: this expense", "This is how it stands. Delete it again, at the end of the page, if you still want to."
+)
 
 
 @router.post("/expenses", openapi_extra=needs(Action.CHANGE_EXPENSES))
@@ -58,7 +71,7 @@ async def edit_page(
     request: Request, session: SessionDep, actor: SignedIn, workspace_id: UUID, expense_id: UUID
 ) -> Response:
     expense = await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
-    return await _edit_form(request, session, actor, workspace_id, expense=expense, form=form_of(expense))
+    return await _expense_page(request, session, actor, workspace_id, expense=expense, form=form_of(expense))
 
 
 @router.post("/expenses/{expense_id:uuid}", openapi_extra=needs(Action.CHANGE_EXPENSES))
@@ -72,29 +85,39 @@ async def edit(
     workspace_id: UUID,
     expense_id: UUID,
 ) -> Response:
-    expense = await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_EXPENSES)
+    mine: dict[str, Any] = {"actor": actor, "workspace_id": workspace_id, "expense_id": expense_id}
+    expense = await service.get_expense(session, **mine)
     draft, errors = read_expense(fields, today=expense.spent_on)
-    form, status = typed_over(form_of(expense), fields), 422
     if draft is not None:
         try:
-            saved = await _save(session, actor, workspace_id, expense_id, draft=draft, seen=fields, now=now)
+            change, seen = read_change(draft, fields), number_in(version_in(fields))
+            saved = await service.change_expense(session, **mine, change=change, expected_version=seen, now=now)
             return _to_month(request, workspace_id, saved, "saved")
         except Invalid as error:
             errors = errors_by_field(error)
         except PreconditionFailed:
-            # From here on the visitor knows: saving again means it.
-            form["version"], status = str(expense.version), 412
-            errors = {"form": "Somebody changed this in the meantime. Save again to put this in its place, or cancel."}
-    return await _edit_form(
-        request, session, actor, workspace_id, expense=expense, form=form, errors=errors, status=status
-    )
+            return await _overtaken(request, session, actor, workspace_id, expense_id, draft=draft, fields=fields)
+    form = typed_over(form_of(expense), fields)
+    return await _expense_page(request, session, actor, workspace_id, expense=expense, form=form, errors=errors)
 
 
 @router.post("/expenses/{expense_id:uuid}/delete", openapi_extra=needs(Action.CHANGE_EXPENSES))
 async def delete(
-    request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, expense_id: UUID
+    request: Request,
+    session: SessionDep,
+    now: Now,
+    actor: SignedIn,
+    fields: Fields,
+    *,
+    workspace_id: UUID,
+    expense_id: UUID,
 ) -> Response:
-    gone = await service.delete_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id, now=now)
+    mine: dict[str, Any] = {"actor": actor, "workspace_id": workspace_id, "expense_id": expense_id}
+    try:
+        gone = await service.delete_expense(session, **mine, expected_version=number_in(version_in(fields)), now=now)
+    except PreconditionFailed:
+        return await _overtaken(request, session, actor, workspace_id, expense_id)
     return _to_month(request, workspace_id, gone, "deleted")
 
 
@@ -141,7 +164,34 @@ def currencies_in_use(today: date) -> list[Any]:
     return [currency for currency in CURRENCIES.values() if not currency.is_withdrawn(today)]
 
 
-async def _edit_form(
+async def _overtaken(
+    request: Request,
+    session: Session,
+    actor: Actor,
+    workspace_id: UUID,
+    expense_id: UUID,
+    *,
+    draft: ExpenseDraft | None = None,
+    fields: dict[str, str] | None = None,
+) -> Response:
+    """The page of an expense that somebody else was faster with, with what was typed and with its version by now."""
+    expense = await service.get_expense(session, actor=actor, workspace_id=workspace_id, expense_id=expense_id)
+    current = form_of(expense)
+    kept = (
+        ("version", "amount", "currency") if expense.lines else ("version",)
+    )  # an amount that lines come to is theirs
+    form = typed_over(current, fields or {}) | {name: current[name] for name in kept}
+    change = read_change(draft, fields) if draft and fields else None
+    said: dict[str, Any] = {"overtaken": _UNSAVED if change else _UNDELETED, "change": change}
+    response = await _expense_page(request, session, actor, workspace_id, expense=expense, form=form, **said)
+    # The month's own buttons to delete are sent by htmx: this page takes the month's place, beginning at its top.
+    here = f"/w/{workspace_id}/expenses/{expense_id}"
+    swap = {"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML show:window:top"}
+    response.headers.update(swap | {"HX-Push-Url": here})
+    return response
+
+
+async def _expense_page(
     request: Request,
     session: Session,
     actor: Actor,
@@ -150,34 +200,40 @@ async def _edit_form(
     expense: Expense,
     form: dict[str, str],
     errors: dict[str, str] | None = None,
-    status: int = 200,
+    overtaken: Overtaken | None = None,
+    change: ExpenseChange | None = None,
 ) -> Response:
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
     categories = await service.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=True)
     currencies = currencies_in_use(expense.spent_on)
-    names = await names_of_people(session, actor=actor, workspace_id=workspace_id)
+    people = await names_of_people(session, actor=actor, workspace_id=workspace_id)
+    names = Names(people, {each.id: each.name for each in categories})
     here = {each.user_id for each in await list_members(session, actor=actor, workspace_id=workspace_id)}
     here |= {each for each in (expense.payer_id, *(expense.split.user_ids if expense.split else ())) if each}
-    people = {user_id: name for user_id, name in names.items() if user_id in here}
+    people = {user_id: name for user_id, name in people.items() if user_id in here}
+    if overtaken and change:
+        afresh = f"/w/{workspace_id}/expenses/{expense.id}"
+        overtaken = replace(overtaken, now=overwritten(change, expense, names), afresh=afresh)
     return page(
         request,
         "ledger/edit.html",
-        status=status,
+        status=STATUS if overtaken else 422 if errors else 200,
         actor=actor,
         membership=membership,
         title=expense.merchant,
         expense_id=expense.id,
         form=form,
         errors=errors or {},
+        overtaken=overtaken,
         currencies=currencies if expense.amount.currency in currencies else [expense.amount.currency, *currencies],
         category_choices=choices(categories, keep=expense.category_id),
         lines=expense.lines,
         shares=expense.shares,
         can_see_history=Action.SEE_HISTORY.allows(membership.role),
-        names=names,
+        names=names.people,
         people=people if 1 < len(people) <= MOST_BOXES else {},
         divides=expense.split is None or expense.split.mode == "even",
-        category_names={each.id: each.name for each in categories},
+        category_names=names.categories,
         back_href=month_path(workspace_id, expense.spent_on),
         back_title=figures.month_name(expense.spent_on.year, expense.spent_on.month),
     )
@@ -192,37 +248,3 @@ def _to_month(request: Request, workspace_id: UUID, expense: Expense, action: st
     response = see_other(month_path(workspace_id, expense.spent_on))
     flash.remember(request, response, path=f"/w/{workspace_id}", done=flash.Done(action, expense.id))
     return response
-
-
-async def _save(
-    session: Session,
-    actor: Actor,
-    workspace_id: UUID,
-    expense_id: UUID,
-    *,
-    draft: ExpenseDraft,
-    seen: dict[str, str],
-    now: datetime,
-) -> Expense:
-    """Store everything that the form shows. Its lines, and a division that is not even, are not on it and stay."""
-    payer_id, split = read_division(seen)
-    change = ExpenseChange(
-        spent_on=draft.spent_on,
-        amount=draft.amount,
-        merchant=draft.merchant,
-        category_id=UNSET if "has_lines" in seen else draft.category_id,
-        note=draft.note,
-        tags=draft.tags,
-        payer_id=payer_id,
-        split=split,
-    )
-    version = seen.get("version", "")
-    return await service.change_expense(
-        session,
-        actor=actor,
-        workspace_id=workspace_id,
-        expense_id=expense_id,
-        change=change,
-        expected_version=int(version) if version.isascii() and version.isdigit() else None,
-        now=now,
-    )

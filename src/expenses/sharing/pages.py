@@ -7,12 +7,14 @@ from fastapi import APIRouter, Request, Response
 from expenses.accounts.forms import Fields, SignedIn
 from expenses.accounts.model import Actor
 from expenses.db import Session
-from expenses.errors import Invalid
+from expenses.errors import Invalid, PreconditionFailed
 from expenses.http import Now, SessionDep
 from expenses.ledger.pages import currencies_in_use, local_day
 from expenses.sharing import service
 from expenses.sharing.forms import empty_payment, payment_errors, read_payment
 from expenses.web import flash
+from expenses.web.forms import version_in
+from expenses.web.overtaken import STATUS, Overtaken
 from expenses.web.page import page, see_other
 from expenses.workspaces.member_service import names_of_people
 from expenses.workspaces.rights import Action, authorize, needs
@@ -20,6 +22,10 @@ from expenses.workspaces.rights import Action, authorize, needs
 router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
 
 _DONE = {"paid": "Payment recorded.", "takenback": "Payment taken back."}
+
+_UNTAKEN = Overtaken(
+    "Not taken back: this payment", "The list at the end has it as it is now. Take it back there if you still want to."
+)
 
 
 @router.get("/balances", openapi_extra=needs(Action.SEE_LEDGER))
@@ -48,14 +54,16 @@ async def delete_settlement(
     session: SessionDep,
     now: Now,
     actor: SignedIn,
-    _: Fields,
+    fields: Fields,
     *,
     workspace_id: UUID,
     settlement_id: UUID,
 ) -> Response:
-    await service.delete_settlement(
-        session, actor=actor, workspace_id=workspace_id, settlement_id=settlement_id, now=now
-    )
+    key = {"workspace_id": workspace_id, "settlement_id": settlement_id}
+    try:
+        await service.delete_settlement(session, actor=actor, **key, expected=version_in(fields), now=now)
+    except PreconditionFailed:
+        return await _page(request, session, actor, workspace_id, overtaken=_UNTAKEN, now=now)
     return _back(request, workspace_id, settlement_id, "takenback")
 
 
@@ -67,6 +75,7 @@ async def _page(
     *,
     form: dict[str, str] | None = None,
     error: Invalid | None = None,
+    overtaken: Overtaken | None = None,
     now: Now,
 ) -> Response:
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
@@ -77,7 +86,7 @@ async def _page(
     response = page(
         request,
         "sharing/balances.html",
-        status=error.status if error else 200,
+        status=STATUS if overtaken else error.status if error else 200,
         actor=actor,
         membership=membership,
         can_write=Action.SETTLE.allows(membership.role),
@@ -88,6 +97,7 @@ async def _page(
         today=today,
         form=empty | (form or {}),
         errors=payment_errors(error) if error else {},
+        overtaken=overtaken,
         notice=_DONE.get(done.action) if done else None,
     )
     flash.forget(request, response, path=f"/w/{workspace_id}")

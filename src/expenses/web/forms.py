@@ -14,6 +14,8 @@ from starlette.requests import Request
 from expenses.errors import Forbidden
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Message
 
 LIMIT_BYTES = 256 * 1024
@@ -43,6 +45,15 @@ async def form_fields(request: Request) -> dict[str, str]:
 
     async with Request(request.scope, replay).form(max_files=0, max_fields=50) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def version_in(fields: Mapping[str, str]) -> str | None:
+    """The version of what the form showed, which must still be the current one.
+
+    None from a form that has none, such as a page that was open during the upgrade: like a request without `If-Match`,
+    it changes whatever is there (docs/decisions/0031).
+    """
+    return fields.get("version") or None
 
 
 async def _bounded_body(request: Request) -> bytes:

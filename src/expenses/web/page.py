@@ -12,11 +12,22 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from expenses.versions import version_of
 from expenses.web import assets, figures
 from expenses.web.compiled import Compiled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
+
     from starlette.requests import Request
+
+    class Shown(Protocol):
+        """What has a version made from what is shown of it."""
+
+        def snapshot(self) -> Mapping[str, object]:
+            """What is shown of it."""
+
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -41,6 +52,10 @@ def is_own_path(text: str) -> bool:
     return text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
 
 
+def _version(thing: Shown) -> str:
+    return version_of(thing.snapshot())
+
+
 @cache
 def templates() -> Environment:
     """Jinja's environment, one a process: everything escaped, unknown names are errors."""
@@ -56,6 +71,7 @@ def templates() -> Environment:
     )
     environment.globals["asset"] = assets.url
     environment.filters |= {
+        "version": _version,
         "grouped": figures.grouped,
         "day_name": figures.day_name,
         "short_day": figures.short_day,

@@ -3,6 +3,7 @@
 A new link is shown on the very answer to the form that asked for it: it is kept nowhere, so a redirect would lose it.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,11 @@ from fastapi import APIRouter, Request, Response
 from expenses.accounts.forms import Fields, SignedIn
 from expenses.accounts.model import Actor
 from expenses.db import Session
-from expenses.errors import Conflict, Invalid, ServiceError
+from expenses.errors import Conflict, Invalid, PreconditionFailed, ServiceError
 from expenses.http import Now, SessionDep
 from expenses.web import flash
+from expenses.web.forms import version_in
+from expenses.web.overtaken import STATUS, Overtaken
 from expenses.web.page import page, see_other
 from expenses.workspaces import invitation_service as invitations
 from expenses.workspaces import member_service as members
@@ -31,6 +34,16 @@ _DONE = {
     "handedover": "Handed over. You are an admin from now on.",
     "revoked": "Invitation revoked.",
 }
+
+_UNREVOKED = Overtaken(
+    "Not revoked: this invitation", "The list below has it as it is now. Revoke it if you still want to."
+)
+_THEY_ARE = "As they are now:"
+_UNCHANGED = Overtaken("Not saved: this member", "Save again to give them the role that you chose.", _THEY_ARE)
+_UNREMOVED = Overtaken("Not removed: this member", "Remove them again, below, if you still want to.", _THEY_ARE)
+_UNGIVEN = Overtaken(
+    "Not handed over: this member", "Hand the workspace over again, below, if you still want to.", _THEY_ARE
+)
 
 
 @router.get("/members", openapi_extra=needs(Action.SEE_MEMBERS))
@@ -64,12 +77,16 @@ async def revoke(
     session: SessionDep,
     now: Now,
     actor: SignedIn,
-    _: Fields,
+    fields: Fields,
     *,
     workspace_id: UUID,
     invitation_id: UUID,
 ) -> Response:
-    await invitations.revoke(session, actor=actor, workspace_id=workspace_id, invitation_id=invitation_id, now=now)
+    key = {"workspace_id": workspace_id, "invitation_id": invitation_id}
+    try:
+        await invitations.revoke(session, actor=actor, **key, expected=version_in(fields), now=now)
+    except PreconditionFailed:
+        return await _list(request, session, actor, workspace_id, overtaken=_UNREVOKED, now=now)
     return _back(request, workspace_id, "revoked")
 
 
@@ -102,9 +119,12 @@ async def change_role(
     workspace_id: UUID,
     user_id: UUID,
 ) -> Response:
+    key: dict[str, Any] = {"actor": actor, "workspace_id": workspace_id, "user_id": user_id}
     try:
         role = role_named(fields.get("role", ""))
-        await members.change_role(session, actor=actor, workspace_id=workspace_id, user_id=user_id, role=role, now=now)
+        await members.change_role(session, **key, role=role, expected=version_in(fields), now=now)
+    except PreconditionFailed:
+        return await _one(request, session, actor, workspace_id, user_id, overtaken=_UNCHANGED, chosen=fields["role"])
     except (Invalid, Conflict) as error:
         return await _one(request, session, actor, workspace_id, user_id, error=error)
     return _back(request, workspace_id, "rolechanged")
@@ -112,10 +132,20 @@ async def change_role(
 
 @router.post("/members/{user_id:uuid}/remove", openapi_extra=needs(Action.REMOVE_MEMBERS))
 async def remove(
-    request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, user_id: UUID
+    request: Request,
+    session: SessionDep,
+    now: Now,
+    actor: SignedIn,
+    fields: Fields,
+    *,
+    workspace_id: UUID,
+    user_id: UUID,
 ) -> Response:
+    key: dict[str, Any] = {"actor": actor, "workspace_id": workspace_id, "user_id": user_id}
     try:
-        await members.remove_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id, now=now)
+        await members.remove_member(session, **key, expected=version_in(fields), now=now)
+    except PreconditionFailed:
+        return await _one(request, session, actor, workspace_id, user_id, overtaken=_UNREMOVED)
     except Conflict as error:
         return await _one(request, session, actor, workspace_id, user_id, error=error)
     return _back(request, workspace_id, "removed")
@@ -123,9 +153,20 @@ async def remove(
 
 @router.post("/members/{user_id:uuid}/hand-over", openapi_extra=needs(Action.HAND_OVER))
 async def hand_over(
-    request: Request, session: SessionDep, now: Now, actor: SignedIn, _: Fields, *, workspace_id: UUID, user_id: UUID
+    request: Request,
+    session: SessionDep,
+    now: Now,
+    actor: SignedIn,
+    fields: Fields,
+    *,
+    workspace_id: UUID,
+    user_id: UUID,
 ) -> Response:
-    await members.hand_over(session, actor=actor, workspace_id=workspace_id, user_id=user_id, now=now)
+    key: dict[str, Any] = {"actor": actor, "workspace_id": workspace_id, "user_id": user_id}
+    try:
+        await members.hand_over(session, **key, expected=version_in(fields), now=now)
+    except PreconditionFailed:
+        return await _one(request, session, actor, workspace_id, user_id, overtaken=_UNGIVEN)
     return _back(request, workspace_id, "handedover")
 
 
@@ -137,6 +178,7 @@ async def _list(
     *,
     form: dict[str, str] | None = None,
     error: ServiceError | None = None,
+    overtaken: Overtaken | None = None,
     link: str | None = None,
     now: datetime,
 ) -> Response:
@@ -151,7 +193,7 @@ async def _list(
     response = page(
         request,
         "workspaces/members.html",
-        status=error.status if error else 200,
+        status=STATUS if overtaken else error.status if error else 200,
         actor=actor,
         membership=membership,
         today=now.date(),
@@ -166,6 +208,7 @@ async def _list(
         days=invitations.LIFETIME.days,
         form={"role": "member", "note": ""} | (form or {}),
         link=link,
+        overtaken=overtaken,
         notice=_DONE.get(done.action) if done else None,
         **_errors(error),
     )
@@ -181,16 +224,20 @@ async def _one(
     user_id: UUID,
     *,
     error: ServiceError | None = None,
+    overtaken: Overtaken | None = None,
+    chosen: str | None = None,
 ) -> Response:
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.CHANGE_ROLES)
     member = await members.get_member(session, actor=actor, workspace_id=workspace_id, user_id=user_id)
     return page(
         request,
         "workspaces/member.html",
-        status=error.status if error else 200,
+        status=STATUS if overtaken else error.status if error else 200,
         actor=actor,
         membership=membership,
         member=member,
+        chosen=chosen or member.role,
+        overtaken=replace(overtaken, now=(("Role", member.role.capitalize()),)) if overtaken else None,
         roles=_gifts(membership.role),
         may_hand_over=Action.HAND_OVER.allows(membership.role) and member.user_id != actor.user_id,
         **_errors(error),

@@ -1,6 +1,7 @@
 """What holds for a whole workspace, on a page: name, kind, currency, time zone; and making another workspace."""
 
 import zoneinfo
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -10,10 +11,13 @@ from fastapi import APIRouter, Request, Response
 
 from expenses.accounts.forms import Fields, SignedIn
 from expenses.accounts.model import Actor
-from expenses.errors import Conflict, Invalid
+from expenses.errors import Conflict, Invalid, PreconditionFailed
 from expenses.http import Now, SessionDep
 from expenses.money import CURRENCIES
+from expenses.versions import version_of
 from expenses.web import flash
+from expenses.web.forms import version_in
+from expenses.web.overtaken import Overtaken
 from expenses.web.page import page, see_other
 from expenses.workspaces import service
 from expenses.workspaces.model import Membership, WorkspaceChange, kind_named
@@ -22,6 +26,12 @@ from expenses.workspaces.rights import Action, needs
 router = APIRouter(include_in_schema=False)
 
 _FIELDS = ("name", "kind", "base_currency", "time_zone")
+_LABELS = {"name": "Name", "kind": "It is a", "base_currency": "Currency", "time_zone": "Time zone"}
+_UNSAVED = Overtaken(
+    "Not saved: the workspace",
+    "Save again to put what stands below in its place.",
+    lead="Where your form differs, it now says:",
+)
 _NEW = {"name": "", "kind": "household", "base_currency": "EUR", "time_zone": "UTC"}
 
 
@@ -44,8 +54,10 @@ async def change(
             base_currency=fields.get("base_currency"),
             time_zone=fields.get("time_zone", "").strip(),
         )
-        await service.change_workspace(session, actor=actor, workspace_id=workspace_id, change=wanted, now=now)
-    except (Invalid, Conflict) as error:
+        await service.change_workspace(
+            session, actor=actor, workspace_id=workspace_id, change=wanted, expected=version_in(fields), now=now
+        )
+    except (Invalid, Conflict, PreconditionFailed) as error:
         membership = await service.get_workspace(session, actor=actor, workspace_id=workspace_id)
         return _settings(request, actor, membership, form=fields, error=error, now=now)
     response = see_other(f"/w/{workspace_id}/settings")
@@ -83,10 +95,12 @@ def _settings(
     membership: Membership,
     *,
     form: dict[str, str],
-    error: Invalid | Conflict | None = None,
+    error: Invalid | Conflict | PreconditionFailed | None = None,
     now: datetime,
 ) -> Response:
     stored = {name: getattr(membership.workspace, name) for name in _FIELDS}
+    overtaken = _overtaken(membership, stored, form) if isinstance(error, PreconditionFailed) else None
+    current = version_of(membership.snapshot())
     done = flash.recall(request)
     response = page(
         request,
@@ -95,12 +109,19 @@ def _settings(
         actor=actor,
         membership=membership,
         may_change=Action.CHANGE_WORKSPACE.allows(membership.role),
-        errors={error.field or "form": error.detail} if error else {},
+        errors={error.field or "form": error.detail} if error and not overtaken else {},
+        overtaken=overtaken,
+        version=current if overtaken else version_in(form) or current,
         notice="Saved." if done and done.action == "settings" else None,
         **_choices(stored | _given(form), now),
     )
     flash.forget(request, response, path=f"/w/{membership.workspace.id}")
     return response
+
+
+def _overtaken(membership: Membership, stored: dict[str, str], form: dict[str, str]) -> Overtaken:
+    now = tuple((_LABELS[name], stored[name]) for name in _FIELDS if form.get(name, "").strip() != stored[name])
+    return replace(_UNSAVED, now=now, afresh=f"/w/{membership.workspace.id}/settings")
 
 
 def _given(fields: dict[str, str]) -> dict[str, str]:
