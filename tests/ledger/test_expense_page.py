@@ -1,4 +1,4 @@
-"""The page of one expense: for who was too late with a change."""
+"""The page of one expense: for who was too late with a change, and for who may only look."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browsing import Window, form_on, open_window
+from tests.browsing import Window, form_on, open_window, path_of
 from tests.ledger.recording import COFFEE, category_ids, record
 
 if TYPE_CHECKING:
@@ -99,3 +99,35 @@ async def test_an_amount_that_lines_have_come_to_meanwhile_can_be_saved_over(
     assert (await window.post(url, **form_on(late, url))).status_code == 303
     saved = (await client.get(api, headers=anna.headers)).json()
     assert (saved["amount"]["value"], len(saved["lines"]), saved["note"]) == ("5.00", 2, "mine")
+
+
+async def test_a_viewer_opens_an_expense_from_the_lists_and_finds_nothing_to_change(
+    app: FastAPI, client: httpx.AsyncClient, people: People, anna: Person, ben: Person
+) -> None:
+    ids = await category_ids(client, anna)
+    lines = [{"category_id": ids["Fuel"], "value": "3.00", "note": "full"}, {"category_id": None, "value": "0.80"}]
+    split = {"mode": "even", "among": [str(anna.user.id), str(ben.user.id)]}
+    expense = await record(client, anna, lines=lines, split=split, merchant=HOSTILE)
+    viewer = await people.sign_up()
+    await people.join(viewer, anna.workspace, "viewer")
+    window = await open_window(app, client, viewer)
+    home = path_of(anna.workspace)
+    url = f"{home}/expenses/{expense['id']}"
+    for path, link in [("months/2026-11", f"../expenses/{expense['id']}"), ("expenses", f"expenses/{expense['id']}")]:
+        assert f'href="{link}"' in (await window.get(f"{home}/{path}")).text
+    shown = await window.get(url)
+    assert shown.status_code == 200
+    for text in (
+        "3.80 EUR",
+        "22 Nov 2026",
+        "evenly among Anna, Ben",
+        COFFEE["note"],
+        "coffee, breakfast",
+        "Fuel",
+        "full",
+    ):
+        assert text in shown.text
+    for text in (HOSTILE, 'name="version"', "/delete", "/history", "<textarea", "Save"):
+        assert text not in shown.text
+    for path, fields in ((url, {"amount": "x"}), (f"{url}/delete", {})):
+        assert (await window.post(path, **fields)).status_code == 403

@@ -76,7 +76,6 @@ async def list_page(
         status=422 if error else 200,
         actor=actor,
         membership=membership,
-        can_write=Action.CHANGE_EXPENSES.allows(membership.role),
         today=local_day(membership.workspace, now),
         q=q,
         after=after,

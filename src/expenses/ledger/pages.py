@@ -20,7 +20,7 @@ from expenses.ledger import service
 from expenses.ledger.forms import empty_form, errors_by_field, form_of, read_change, read_expense, typed_over
 from expenses.ledger.model import Expense, ExpenseChange, ExpenseDraft
 from expenses.ledger.tree import choices
-from expenses.ledger.view import Names, overwritten
+from expenses.ledger.view import Names, overwritten, told
 from expenses.money import CURRENCIES
 from expenses.versions import number_in
 from expenses.web import figures, flash
@@ -216,12 +216,13 @@ async def _expense_page(
         overtaken = replace(overtaken, now=overwritten(change, expense, names), afresh=afresh)
     return page(
         request,
-        "ledger/edit.html",
+        "ledger/edit.html" if Action.CHANGE_EXPENSES.allows(membership.role) else "ledger/expense.html",
         status=STATUS if overtaken else 422 if errors else 200,
         actor=actor,
         membership=membership,
         title=expense.merchant,
         expense_id=expense.id,
+        told=told(expense, names).values(),
         form=form,
         errors=errors or {},
         overtaken=overtaken,
