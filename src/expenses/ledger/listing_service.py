@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from expenses.cursor import Listing, Page
-from expenses.ledger import queries, search_queries, snapshot_queries
+from expenses.ledger import entry_queries, queries, search_queries, snapshot_queries
 from expenses.ledger.criteria import Names, criteria_of
 from expenses.ledger.cursor import PageKey
+from expenses.ledger.entries import entry_of
 from expenses.ledger.model import DEFAULT_PAGE_SIZE, ExpenseFilter
 from expenses.ledger.search import parse
 from expenses.payments.queries import accounts_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from expenses.accounts.model import Actor
     from expenses.db import Session
     from expenses.ledger.criteria import Criteria
+    from expenses.ledger.entries import Entry
     from expenses.ledger.model import Expense
     from expenses.workspaces.model import Membership
 
@@ -55,6 +57,32 @@ async def list_expenses(
     items = found[:limit]
     if len(found) > limit:
         last = PageKey(items[-1].spent_on, items[-1].id)
+    return Page(items, last.cursor(scope=scope) if last else None)
+
+
+async def list_entries(
+    session: Session,
+    *,
+    actor: Actor,
+    workspace_id: UUID,
+    filters: ExpenseFilter = EVERYTHING,
+    limit: int = DEFAULT_PAGE_SIZE,
+    cursor: str | None = None,
+) -> Page[Entry]:
+    """As `list_expenses`, only what a list shows of each; raises the same."""
+    if filters.is_search or filters.category_id is not None or filters.is_uncategorised:
+        page = await list_expenses(
+            session, actor=actor, workspace_id=workspace_id, filters=filters, limit=limit, cursor=cursor
+        )
+        return Page([entry_of(each) for each in page.items], page.next)
+    await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
+    scope = f"{workspace_id} {filters!r}"
+    after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
+    found = await entry_queries.entries_on_page(
+        session, workspace_id=workspace_id, filters=filters, after=after, limit=limit + 1
+    )
+    items = found[:limit]
+    last = PageKey(items[-1].spent_on, items[-1].id) if len(found) > limit else None
     return Page(items, last.cursor(scope=scope) if last else None)
 
 

@@ -24,7 +24,7 @@ from expenses.ledger.category_service import (
     list_categories,
 )
 from expenses.ledger.conversion_service import convert_expenses, with_conversions
-from expenses.ledger.listing_service import list_expenses, show_expenses
+from expenses.ledger.listing_service import list_entries, list_expenses, show_expenses
 from expenses.ledger.model import (
     marked,
     recorded,
@@ -57,6 +57,7 @@ __all__ = [
     "get_category",
     "get_expense",
     "list_categories",
+    "list_entries",
     "list_expenses",
     "restore_expense",
     "show_expense",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Date, Integer, Text, Uuid, and_, bindparam, case, literal_column, select, tuple_
 
@@ -19,6 +19,8 @@ from expenses.money import CURRENCIES
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from sqlalchemy import Select
 
     from expenses.db import Session
     from expenses.ledger.cursor import PageKey
@@ -32,15 +34,20 @@ async def shown_on_page(
 
     Of the filter only the days are looked at.
     """
+    given = asked_for(filters, after)
+    rows = await page_query(frozenset(given), limit).rows(session, workspace_id=workspace_id, **given)
+    return [text or expense_id for text, expense_id in rows]
+
+
+def asked_for(filters: ExpenseFilter, after: PageKey | None) -> dict[str, object]:
+    """The parameters of `page_of`: those days of the filter and parts of the key that there are."""
     said = {
         "from_day": filters.from_day,
         "to_day": filters.to_day,
         "after_day": after and after.spent_on,
         "after_id": after and after.id,
     }
-    given = {name: value for name, value in said.items() if value is not None}
-    rows = await page_query(frozenset(given), limit).rows(session, workspace_id=workspace_id, **given)
-    return [text or expense_id for text, expense_id in rows]
+    return {name: value for name, value in said.items() if value is not None}
 
 
 async def shown_with_id(session: Session, *, workspace_id: UUID, expense_id: UUID) -> tuple[str, int] | None:
@@ -79,12 +86,17 @@ ONE = HotQuery(select(_text, expense.c.version).where(_living, expense.c.id == b
 
 @lru_cache(maxsize=64)
 def page_query(given: frozenset[str], most: int) -> HotQuery:
-    """The statement for so many rows, with these parameters besides the workspace.
+    """As `page_of`, the text of each expense, or its id."""
+    return page_of(select(case((_is_plain, _text)), case((~_is_plain, expense.c.id))), given, most)
+
+
+def page_of(columns: Select[Any], given: frozenset[str], most: int) -> HotQuery:
+    """The statement for so many rows of these columns, with these parameters besides the workspace.
 
     The limit stands in its text: were it a parameter, PostgreSQL would plan anew for each value, which takes as long as
     finding the rows. There are as many statements as a page may have rows; hardly more than one is in use.
     """
-    statement = select(case((_is_plain, _text)), case((~_is_plain, expense.c.id))).where(_living)
+    statement = columns.where(_living)
     if "from_day" in given:
         statement = statement.where(expense.c.spent_on >= bindparam("from_day"))
     if "to_day" in given:

@@ -81,7 +81,7 @@ async def _listing(
         filters = asked.filters(report.month)
     except (ValueError, Invalid) as error:
         raise NotFound("There is nothing that could be listed like that.") from error
-    found = await ledger.list_expenses(
+    found = await ledger.list_entries(
         session, actor=actor, workspace_id=workspace_id, filters=filters, limit=ROWS, cursor=asked.after or None
     )
     categories = await ledger.list_categories(session, actor=actor, workspace_id=workspace_id, with_archived=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from expenses.cursor import Page
     from expenses.ledger.categories import Category
-    from expenses.ledger.model import Expense
+    from expenses.ledger.entries import Entry
     from expenses.reports.model import InBase, MonthReport
 
 MOST_SUGGESTIONS = 50
@@ -67,7 +67,7 @@ class Summary:
 class Row(NamedTuple):
     """One expense in the list."""
 
-    expense: Expense
+    expense: Entry
     id: str
     merchant: str
     figures: str
@@ -169,7 +169,7 @@ def columns(report: MonthReport, *, base_currency: str) -> list[charts.Column]:
 
 def listing(
     asked: Asked,
-    found: Page[Expense],
+    found: Page[Entry],
     *,
     report: MonthReport,
     head: MonthHead,
@@ -206,9 +206,8 @@ def _next_href(head: MonthHead, asked: Asked, cursor: str, last_day: date) -> st
     return f"{head.href}?{urlencode(kept | {'after': cursor, 'day': last_day.isoformat()})}#list-title"
 
 
-def _row(expense: Expense, categories: Mapping[UUID | None, Category], fresh: UUID | None) -> Row:
-    ids = dict.fromkeys(line.category_id for line in expense.lines) if expense.lines else (expense.category_id,)
-    found = [category for each in ids if (category := categories.get(each))]
+def _row(expense: Entry, categories: Mapping[UUID | None, Category], fresh: UUID | None) -> Row:
+    found = [category for each in dict.fromkeys(expense.category_ids) if (category := categories.get(each))]
     return Row(
         expense=expense,
         id=str(expense.id),
