@@ -23,9 +23,9 @@ from expenses.workspaces.rights import Action, authorize, needs
 
 router = APIRouter(prefix="/w/{workspace_id:uuid}", include_in_schema=False)
 
-ROWS = 80
-"""Expenses on one page: a busy month of a household, in some 100 KB. Pages are not compressed on the way (BREACH), so
-they have to be small by themselves. What is older is one link away."""
+ROWS = 50
+"""Expenses on one page, as on all pages. They are not compressed on the way (BREACH), so they have to be small by
+themselves. What is older is one link away."""
 
 _DONE = {"added": "Added", "saved": "Saved", "restored": "Back again"}
 
