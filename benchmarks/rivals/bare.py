@@ -58,6 +58,8 @@ async def app(
     connection = await _free.get()
     try:
         await _answer(send, *await _answered(connection, scope, token, receive))
+    except ConnectionResetError:  # wrk has had enough, and nobody waits for an answer
+        return
     finally:
         _free.put_nowait(connection)
 

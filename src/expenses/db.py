@@ -268,6 +268,8 @@ def _pooled(session: Session) -> PoolProxiedConnection:
 
 
 class _Row(Record):
+    __slots__ = ()
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the column holds
         try:
             return self[name]
