@@ -14,7 +14,8 @@ from tests.conftest import execute
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WORKSPACE, USER, EXPENSE, OTHER = (str(uuid4()) for _ in range(4))
+# The same in every process: they are in the names of tests, of which all workers of pytest-xdist must have the same.
+WORKSPACE, USER, EXPENSE, OTHER, NEW, EMPTY = (f"01a20320-a200-7000-989e-00000000000{n}" for n in range(6))
 COLUMNS = "workspace_id, expense_id, position, spent_on, category_id, amount_minor, note"
 
 
@@ -59,8 +60,8 @@ WRONG = [
     "UPDATE expense SET line_count = 3",
     "UPDATE expense SET line_count = NULL",
     f"{expense('NULL', 10, OTHER)}; UPDATE expense_line SET expense_id = '{OTHER}'",
-    expense("2", 10, str(uuid4())),
-    expense("1", 0, str(uuid4())),
+    expense("2", 10, NEW),
+    expense("1", 0, EMPTY),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a list shows of an expense, of which a page has eighty. Pure: no I/O, no clock."""
+"""What a list shows of an expense, of which a page has fifty. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ async def _insert_parts(session: Session, *, workspace_id: UUID, new: Iterable[E
 
 
 def _expense(row: Row[Any], lines: Iterable[Sequence[Any]] | None, shares: Iterable[Sequence[Any]] | None) -> Expense:
-    # Unpacked: by its name a column takes 0.3 us, and the page of a month has eighty rows.
+    # Unpacked: by its name a column takes 0.3 us, and a page has fifty rows.
     _, expense_id, spent_on, minor, code, merchant, category_id, note, tags, payer_id, version, *rest = tuple(row)
     created_by, created_at, updated_at, deleted_at, account_id, _, split_mode, _, _, _, _, base_minor, *_ = rest
     currency = CURRENCIES[code]
