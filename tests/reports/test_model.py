@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from expenses.ledger.categories import default_categories
 from expenses.money import CURRENCIES, LARGEST_MINOR, Money
-from expenses.reports.model import ConversionSum, InBase, InvalidMonth, Month, MonthSums, in_base, month_report
+from expenses.reports.model import ConversionSum, InBase, InvalidMonth, Month, MonthSums, in_base, moneys, month_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 HOME = UUID(int=1)
 CATEGORIES = list(default_categories(HOME))
 
-moneys = st.builds(
+AMOUNTS = st.builds(
     Money,
     st.integers(-LARGEST_MINOR, LARGEST_MINOR),
     st.sampled_from([CURRENCIES[code] for code in ("EUR", "JPY", "KWD")]),
 )
-rows = st.tuples(st.sampled_from([None, *[each.id for each in CATEGORIES]]), st.integers(1, 30), moneys)
+rows = st.tuples(st.sampled_from([None, *[each.id for each in CATEGORIES]]), st.integers(1, 30), AMOUNTS)
 
 
 @given(st.lists(rows, max_size=40))
@@ -40,19 +40,17 @@ def test_every_level_of_the_report_adds_up_to_the_same(spent: list[tuple[UUID | 
     report = month_report(Month(2026, 11), sums, categories=CATEGORIES)
     expected = added([amount for _, _, amount in spent])
     assert added(report.totals) == expected
-    assert added([money for each in report.days for money in each.totals]) == expected
-    assert added([money for each in report.categories for money in each.totals]) == expected
-    for category in report.categories:
-        below = [money for child in category.children for money in child.totals]
-        assert added([*category.own, *below]) == added(category.totals)
     days, categories = [each.totals for each in report.days], [each.totals for each in report.categories]
-    for totals in (report.totals, *days, *categories):
-        codes = [money.currency.code for money in totals]
+    assert together(days) == expected
+    assert together(categories) == expected
+    for category in report.categories:
+        assert together([category.own, *[child.totals for child in category.children]]) == category.totals
+    for codes in ([each.currency.code for each in report.totals], *map(list, days), *map(list, categories)):
         assert codes == sorted(set(codes))
     assert report.count == len(spent)
 
 
-@given(st.lists(st.tuples(moneys, st.integers(-LARGEST_MINOR, LARGEST_MINOR) | st.none()), max_size=40))
+@given(st.lists(st.tuples(AMOUNTS, st.integers(-LARGEST_MINOR, LARGEST_MINOR) | st.none()), max_size=40))
 def test_what_is_in_the_base_currency_and_what_is_not_is_all_there_is(spent: list[tuple[Money, int | None]]) -> None:
     euro = CURRENCIES["EUR"]
     converted = [
@@ -85,6 +83,10 @@ def grouped(spent: Iterable[tuple[Any, Money]]) -> dict[Any, dict[str, int]]:
     for key, amount in spent:
         found[key].append(amount)
     return {key: added(amounts) for key, amounts in found.items()}
+
+
+def together(totals: Iterable[dict[str, int]]) -> dict[str, int]:
+    return added([money for each in totals for money in moneys(each)])
 
 
 def added(amounts: tuple[Money, ...] | list[Money]) -> dict[str, int]:

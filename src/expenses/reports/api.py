@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from expenses.accounts.auth import Caller
 from expenses.http import JSONText, SessionDep
 from expenses.ledger.wire import Amount
-from expenses.money import Money
+from expenses.money import CURRENCIES, Money, decimal_text
 from expenses.openapi import operation_id, problems
 from expenses.reports import service
-from expenses.reports.model import CategoryTotals, Month, MonthReport
+from expenses.reports.model import CategoryTotals, MinorByCode, Month, MonthReport
 from expenses.workspaces.rights import Action, needs
 
 router = APIRouter(
@@ -108,11 +108,12 @@ def _report_text(report: MonthReport) -> str:
     in_base = report.in_base
     categories = ",".join([_category_text(each) for each in report.categories])
     days = ",".join([f'{{"day":"{each.day}","totals":{_amounts(each.totals)}}}' for each in report.days])
-    not_converted = f'{{"count":{in_base.not_converted_count},"totals":{_amounts(in_base.not_converted)}}}'
+    total = _moneys((in_base.total,))[1:-1]
+    not_converted = f'{{"count":{in_base.not_converted_count},"totals":{_moneys(in_base.not_converted)}}}'
     return (
-        f'{{"month":"{report.month}","count":{report.count},"totals":{_amounts(report.totals)},'
+        f'{{"month":"{report.month}","count":{report.count},"totals":{_moneys(report.totals)},'
         f'"categories":[{categories}],"days":[{days}],'
-        f'"in_base_currency":{{"total":{_amount(in_base.total)},"not_converted":{not_converted}}}}}'
+        f'"in_base_currency":{{"total":{total},"not_converted":{not_converted}}}}}'
     )
 
 
@@ -129,9 +130,12 @@ def _named(each: CategoryTotals) -> str:
     return f'{{"id":{key},"name":{_quoted(each.name)},"color":"{each.color}"'
 
 
-def _amounts(totals: tuple[Money, ...]) -> str:
-    return f"[{','.join([_amount(money) for money in totals])}]"
+def _moneys(totals: tuple[Money, ...]) -> str:
+    return _amounts({each.currency.code: each.minor for each in totals})
 
 
-def _amount(money: Money) -> str:
-    return f'{{"value":"{money.decimal_text()}","currency":"{money.currency.code}"}}'
+def _amounts(totals: MinorByCode) -> str:
+    found = [
+        f'{{"value":"{decimal_text(minor, CURRENCIES[code])}","currency":"{code}"}}' for code, minor in totals.items()
+    ]
+    return f"[{','.join(found)}]"

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from expenses.money import CURRENCIES, decimal_text
 from expenses.web import charts, figures
 
 if TYPE_CHECKING:
@@ -63,10 +64,9 @@ def _parts_by_currency(categories: Iterable[CategoryTotals]) -> dict[str, list[_
     found: dict[str, list[_Part]] = defaultdict(list)
     for each in categories:
         below = _parts_by_currency(each.children) if each.children else {}
-        for money in each.totals:
-            code = money.currency.code
-            shown = figures.grouped(money.decimal_text())
-            found[code].append(_Part(each, money.minor, shown, below.get(code, [])))
+        for code, minor in each.totals.items():
+            shown = figures.grouped(decimal_text(minor, CURRENCIES[code]))
+            found[code].append(_Part(each, minor, shown, below.get(code, [])))
     for parts in found.values():
         parts.sort(key=lambda part: -part.minor)
     return found

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from expenses.money import Currency
 
 MinorByCode = dict[str, int]
-"""Minor units by the code of their currency. A full month has hundreds of sums: they become `Money` when added up."""
+"""Minor units by the code of their currency. A full month has hundreds of them, and a `Money` for each would take as
+long as its text; `moneys` makes them where few are needed."""
 
 UNCATEGORISED: Final = "Uncategorised"
 """Name of what has no category."""
@@ -121,25 +122,25 @@ class InBase:
 
 
 class CategoryTotals(NamedTuple):
-    """What a category comes to, with one total for each currency, in the order of their codes."""
+    """What a category comes to, in each currency, in the order of their codes."""
 
     id: UUID | None
     """`None` for what has no category."""
     name: str
     color: str
-    totals: tuple[Money, ...]
+    totals: MinorByCode
     """The category and those below it together."""
-    own: tuple[Money, ...]
+    own: MinorByCode
     """Without those below it."""
     children: tuple[CategoryTotals, ...] = ()
     """Those below it in which something was spent."""
 
 
 class DayTotals(NamedTuple):
-    """What a day comes to."""
+    """What a day comes to, in each currency, in the order of their codes."""
 
     day: date
-    totals: tuple[Money, ...]
+    totals: MinorByCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +158,19 @@ class MonthReport:
     in_base: InBase
 
 
+def moneys(amounts: MinorByCode) -> tuple[Money, ...]:
+    """These amounts in the order of their currencies' codes."""
+    return tuple([Money(amounts[code], CURRENCIES[code]) for code in sorted(amounts)])
+
+
 def month_report(month: Month, sums: MonthSums, *, categories: Sequence[Category]) -> MonthReport:
     """The report on a month from its sums and the workspace's categories in their order, archived ones too."""
     return MonthReport(
         month=month,
         count=sum(each.number for each in sums.by_conversion),
-        totals=_moneys(_added((each.code, each.minor) for each in sums.by_conversion)),
+        totals=moneys(_added((each.code, each.minor) for each in sums.by_conversion)),
         categories=_rolled_up(sums.by_category, categories),
-        days=tuple([DayTotals(day, _moneys(sums.by_day[day])) for day in sorted(sums.by_day)]),
+        days=tuple([DayTotals(day, _ordered(sums.by_day[day])) for day in sorted(sums.by_day)]),
         in_base=in_base(sums.base, sums.by_conversion),
     )
 
@@ -180,7 +186,7 @@ def in_base(base: Currency, sums: Iterable[ConversionSum]) -> InBase:
             total += each.base_minor
         else:
             left.append(each)
-    not_converted = _moneys(_added((each.code, each.minor) for each in left))
+    not_converted = moneys(_added((each.code, each.minor) for each in left))
     return InBase(Money(total, base), not_converted, sum(each.number for each in left))
 
 
@@ -188,7 +194,7 @@ def _rolled_up(sums: Mapping[UUID | None, MinorByCode], categories: Sequence[Cat
     children: dict[UUID, list[CategoryTotals]] = defaultdict(list)
     for category in categories:
         if category.parent_id is not None and category.id in sums:
-            spent = _moneys(sums[category.id])
+            spent = _ordered(sums[category.id])
             children[category.parent_id].append(
                 CategoryTotals(category.id, category.name, category.color, spent, spent)
             )
@@ -197,13 +203,13 @@ def _rolled_up(sums: Mapping[UUID | None, MinorByCode], categories: Sequence[Cat
         if category.parent_id is None and (category.id in sums or category.id in children):
             below = tuple(children.get(category.id, ()))
             own = sums.get(category.id, {})
-            spent = total = _moneys(own)
+            spent = total = _ordered(own)
             if below:
                 parts = [own, *(sums[child.id] for child in below)]
-                total = _moneys(_added(chain.from_iterable(each.items() for each in parts)))
+                total = _ordered(_added(chain.from_iterable(each.items() for each in parts)))
             found.append(CategoryTotals(category.id, category.name, category.color, total, spent, below))
     if None in sums:
-        spent = _moneys(sums[None])
+        spent = _ordered(sums[None])
         found.append(CategoryTotals(None, UNCATEGORISED, DEFAULT_COLOR, spent, spent))
     return tuple(found)
 
@@ -215,5 +221,5 @@ def _added(amounts: Iterable[tuple[str, int]]) -> MinorByCode:
     return totals
 
 
-def _moneys(amounts: MinorByCode) -> tuple[Money, ...]:
-    return tuple([Money(amounts[code], CURRENCIES[code]) for code in sorted(amounts)])
+def _ordered(amounts: MinorByCode) -> MinorByCode:
+    return {code: amounts[code] for code in sorted(amounts)}

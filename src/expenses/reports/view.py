@@ -13,7 +13,7 @@ from uuid import UUID
 
 from expenses.ledger.model import ExpenseFilter
 from expenses.money import Money, currency_named
-from expenses.reports.model import UNCATEGORISED, InvalidMonth, Month
+from expenses.reports.model import UNCATEGORISED, InvalidMonth, Month, moneys
 from expenses.web import charts, figures
 
 if TYPE_CHECKING:
@@ -158,12 +158,7 @@ def summary(report: MonthReport, *, base_currency: str) -> Summary:
 
 def columns(report: MonthReport, *, base_currency: str) -> list[charts.Column]:
     """The days' spending in the workspace's own currency as columns."""
-    amounts = {
-        each.day.day: amount.minor
-        for each in report.days
-        for amount in each.totals
-        if amount.currency.code == base_currency
-    }
+    amounts = {each.day.day: each.totals[base_currency] for each in report.days if base_currency in each.totals}
     return charts.columns(amounts, days=report.month.last_day.day)
 
 
@@ -182,7 +177,7 @@ def listing(
     days = [
         Day(
             day,
-            () if day.isoformat() == asked.day else totals.get(day, ()),
+            () if day.isoformat() == asked.day else moneys(totals.get(day, {})),
             [_row(expense, by_id, fresh) for expense in group],
         )
         for day, group in groupby(found.items, key=lambda each: each.spent_on)
