@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import borrowed, execute, operators_session
+from tests.ledger.recording import record
 
 from expenses.accounts.tables import user_account
 from expenses.db import HotQuery, connect, create_service_engine, release, transaction
@@ -116,6 +117,40 @@ async def test_a_connection_is_kept_for_the_next_request_and_counted_as_idle(
         assert session is kept
         assert (engine.in_use, engine.idle) == (1, engine.pool.checkedin())
     assert (engine.in_use, engine.idle) == (0, engine.pool.checkedin() + 1)
+
+
+async def test_what_sqlalchemy_notes_of_transactions_does_not_grow_on_a_kept_connection(
+    app: FastAPI, client: httpx.AsyncClient, anna: Person
+) -> None:
+    coffee = await record(client, anna)
+    for number in range(20):
+        change = {"note": f"cup {number}"}
+        answer = await client.patch(f"{anna.url}/expenses/{coffee['id']}", json=change, headers=anna.headers)
+        assert answer.status_code == 200
+        assert (await client.get(f"{anna.url}/expenses", headers=anna.headers)).status_code == 200
+    async with borrowed(app.state.engine) as session:
+        noted = session.sync_connection.connection._connection_record.finalize_callback  # type: ignore[union-attr]
+        assert len(noted) <= 2
+
+
+async def test_who_finds_a_lost_connection_has_all_kept_ones_replaced(
+    app: FastAPI, database: str, anna: Person
+) -> None:
+    engine = app.state.engine
+    held = [await connect(engine) for _ in range(3)]
+    last = held[-1]
+    await act_as(last, anna.user.id)
+    for each in held[:-1]:
+        await release(each, engine=engine)
+    assert len(engine.kept) == 2
+    execute(database, END_OTHERS)
+    with pytest.raises(DBAPIError):  # the driver of this one has not been told, nor have the others'
+        await HOT.first(last, email=anna.user.email)
+    assert not engine.kept
+    await release(last, engine=engine)
+    async with borrowed(engine) as session:
+        await act_as(session, anna.user.id)
+        assert await HOT.first(session, email=anna.user.email)
 
 
 async def test_who_waits_for_a_connection_gets_the_next_that_is_given_back(settings: Settings) -> None:

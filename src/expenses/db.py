@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 
     from sqlalchemy import CompoundSelect, Engine, Insert, PoolProxiedConnection, Select
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from expenses.config import Settings
@@ -59,6 +59,7 @@ class ServiceEngine(AsyncEngine):
         self.kept: list[Session] = []
         self.waiting = 0
         """How many wait for the pool to open one or to get one back."""
+        event.listen(sync_engine, "handle_error", self._give_up_all)
 
     @property
     def in_use(self) -> int:
@@ -81,6 +82,11 @@ class ServiceEngine(AsyncEngine):
     @property
     def _pool(self) -> Any:  # noqa: ANN401 - a queue's, which SQLAlchemy's types do not say
         return self.sync_engine.pool
+
+    def _give_up_all(self, error: ExceptionContext) -> None:
+        # Who finds one lost lets the pool open all of them anew; the driver need not know yet that others are lost too.
+        while error.is_disconnect and self.kept:
+            _put_back(self.kept.pop())
 
     async def dispose(self) -> None:
         """Close the connections that are not in use."""
@@ -152,22 +158,37 @@ async def connect(engine: ServiceEngine) -> Session:
 
 async def release(session: Session, *, engine: ServiceEngine) -> None:
     """Give a connection back; what it has not committed is rolled back."""
-    connection = session.sync_connection
-    if connection is None or not _is_at_rest(session):
+    if not _is_at_rest(session):
         # Not `async with` around all this: that closes in a task of its own, which costs another 15 µs.
         await session.close()
-    elif engine.waiting or session.in_transaction():  # SQLAlchemy's own bookkeeping of reads, which nobody commits
-        connection.close()
+    elif engine.waiting or _is_used_up(session):
+        _put_back(session)
     else:
         engine.kept.append(session)
 
 
 def _is_at_rest(session: Session) -> bool:
     connection = session.sync_connection
-    if connection is None or connection.closed or connection.invalidated or _is_in_transaction(session):
+    if connection is None or connection.closed or connection.invalidated:
         return False
     driver: Any = connection.connection.driver_connection
     return not (driver.is_in_transaction() or driver.is_closed())
+
+
+def _is_used_up(session: Session) -> bool:
+    """Whether more than hot queries were asked by it.
+
+    What SQLAlchemy notes of reads, and of every change of the isolation level, it forgets when a connection goes back
+    to its pool: on one that is kept it would grow without end.
+    """
+    connection = session.sync_connection
+    return connection is None or connection.in_transaction() or "isolation_level" in connection.get_execution_options()
+
+
+def _put_back(session: Session) -> None:
+    """Into SQLAlchemy's pool, which asks the server nothing while the connection is at rest."""
+    if session.sync_connection is not None:
+        session.sync_connection.close()
 
 
 class _Opening:
