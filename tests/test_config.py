@@ -56,11 +56,15 @@ def test_a_secret_may_come_from_a_file_but_not_from_two_places(environment: pyte
         Settings.load()
 
 
-def test_a_secret_that_is_empty_is_not_said(environment: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_is_empty_is_not_said(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("DATABASE_URL", "")
     environment.setenv("METRICS_TOKEN", "")
     settings = Settings.load()
     assert (settings.database_url, settings.metrics_token) == (None, None)
+    environment.delenv("METRICS_TOKEN")
+    (tmp_path / "empty").write_text("\n")
+    environment.setenv("METRICS_TOKEN_FILE", str(tmp_path / "empty"))
+    assert Settings.load().metrics_token is None
     environment.setenv("POSTGRES_PASSWORD", "")
     with pytest.raises(ConfigurationError, match="neither"):
         Settings.load()

@@ -95,6 +95,6 @@ def _secret(name: str) -> str | None:
     if not path:
         return value or None
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n") or None
     except OSError as exc:
         raise ConfigurationError(f"cannot read the file that `{name}_FILE` names: {exc.strerror}") from exc

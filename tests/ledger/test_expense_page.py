@@ -101,6 +101,24 @@ async def test_an_amount_that_lines_have_come_to_meanwhile_can_be_saved_over(
     assert (saved["amount"]["value"], len(saved["lines"]), saved["note"]) == ("5.00", 2, "mine")
 
 
+async def test_what_can_no_longer_be_chosen_stays_chosen_and_is_refused(
+    client: httpx.AsyncClient, window: Window, anna: Person
+) -> None:
+    ids = await category_ids(client, anna)
+    expense = await record(client, anna, category_id=ids["Groceries"])
+    archived = await client.delete(f"{anna.url}/categories/{ids['Groceries']}", headers=anna.headers)
+    assert archived.status_code == 204
+    url = f"{window.home}/expenses/{expense['id']}"
+    seen = form_on(await window.get(url), url)
+    change = {"category_id": ids["Transport"]}
+    api = f"{anna.url}/expenses/{expense['id']}"
+    assert (await client.patch(api, json=change, headers=anna.headers)).status_code == 200
+    again = form_on(await window.post(url, **seen | {"note": "mine"}), url)
+    assert again["category_id"] == ids["Groceries"]
+    assert (await window.post(url, **again)).status_code == 422
+    assert (await client.get(api, headers=anna.headers)).json()["category_id"] == ids["Transport"]
+
+
 async def test_a_viewer_opens_an_expense_from_the_lists_and_finds_nothing_to_change(
     app: FastAPI, client: httpx.AsyncClient, people: People, anna: Person, ben: Person
 ) -> None:

@@ -32,7 +32,8 @@ ROWS = 50
 _DONE = {"purged": "Deleted for ever.", "untrashed": "Taken out of the trash."}
 
 _UNPURGED = Overtaken(
-    "Not deleted: this expense", "The list has it as it is now. Delete it again if you still want to."
+    "Not deleted: this expense",
+    "Look for it in the list, which has it as it is now, and delete it again if you want to.",
 )
 
 

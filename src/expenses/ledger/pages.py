@@ -210,7 +210,10 @@ async def _expense_page(
     names = Names(people, {each.id: each.name for each in categories})
     here = {each.user_id for each in await list_members(session, actor=actor, workspace_id=workspace_id)}
     here |= {each for each in (expense.payer_id, *(expense.split.user_ids if expense.split else ())) if each}
-    people = {user_id: name for user_id, name in people.items() if user_id in here}
+    # What was typed is kept even if it can no longer be chosen: saving it says so, and nothing else takes its place.
+    people = {user_id: name for user_id, name in people.items() if user_id in here or str(user_id) == form["payer_id"]}
+    kept = {expense.amount.currency.code, form["currency"]} - {each.code for each in currencies}
+    currencies = [*(CURRENCIES[code] for code in sorted(kept & CURRENCIES.keys())), *currencies]
     if overtaken and change:
         afresh = f"/w/{workspace_id}/expenses/{expense.id}"
         overtaken = replace(overtaken, now=overwritten(change, expense, names), afresh=afresh)
@@ -226,8 +229,8 @@ async def _expense_page(
         form=form,
         errors=errors or {},
         overtaken=overtaken,
-        currencies=currencies if expense.amount.currency in currencies else [expense.amount.currency, *currencies],
-        category_choices=choices(categories, keep=expense.category_id),
+        currencies=currencies,
+        category_choices=choices(categories, keep={str(expense.category_id), form["category_id"]}),
         lines=expense.lines,
         shares=expense.shares,
         can_see_history=Action.SEE_HISTORY.allows(membership.role),

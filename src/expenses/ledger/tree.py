@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from uuid import UUID
 
     from expenses.ledger.categories import Category
@@ -33,7 +33,7 @@ def in_reading_order(categories: Iterable[Category]) -> Iterator[Category]:
     yield from (each for each in ordered if each.parent_id is not None and each.parent_id not in known)
 
 
-def choices(categories: Sequence[Category], *, keep: UUID | None = None) -> list[Choice]:
-    """What can be chosen: all that are not archived, and the one called `keep` even if it is."""
-    wanted = [each for each in categories if each.archived_at is None or each.id == keep]
+def choices(categories: Sequence[Category], *, keep: Collection[str] = ()) -> list[Choice]:
+    """What can be chosen: all that are not archived, and those whose ids are in `keep` even if they are."""
+    wanted = [each for each in categories if each.archived_at is None or str(each.id) in keep]
     return [Choice(each.id, (INDENT if each.parent_id else "") + each.name) for each in in_reading_order(wanted)]

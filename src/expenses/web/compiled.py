@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from jinja2 import BytecodeCache
@@ -22,11 +23,14 @@ FOLDER = Path(__file__).with_name("__pycache__")
 
 
 class Compiled(BytecodeCache):
-    """What there is in the folder. Jinja compares its own version, Python's and the template's text."""
+    """What there is in the folder. Jinja compares Python's version and the template's text.
+
+    Not its own settings: who changes those in `page.templates` compiles anew, as every build of the image does.
+    """
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Take it from there, if it is there."""
-        with suppress(OSError), _file(bucket).open("rb") as file:
+        with suppress(OSError, EOFError, UnpicklingError), _file(bucket).open("rb") as file:
             bucket.load_bytecode(file)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
@@ -39,8 +43,11 @@ class _Kept(BytecodeCache):
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         # Not Jinja's own cache of files: only who wrote those can read them, and the server is somebody else.
-        with _file(bucket).open("wb") as file:
-            bucket.write_bytecode(file)
+        file = _file(bucket)
+        partial = file.with_suffix(".partial")
+        with partial.open("wb") as writing:
+            bucket.write_bytecode(writing)
+        partial.replace(file)  # a server that reads meanwhile finds the whole of it, old or new
 
 
 def compile_templates(environment: Environment) -> None:
