@@ -129,7 +129,8 @@ async def test_what_sqlalchemy_notes_of_transactions_does_not_grow_on_a_kept_con
         assert answer.status_code == 200
         assert (await client.get(f"{anna.url}/expenses", headers=anna.headers)).status_code == 200
     async with borrowed(app.state.engine) as session:
-        noted = session.sync_connection.connection._connection_record.finalize_callback  # type: ignore[union-attr]
+        connection: Any = session.sync_connection
+        noted = connection.connection._connection_record.finalize_callback
         assert len(noted) <= 2
 
 
