@@ -51,12 +51,11 @@ async def list_expenses(
         InvalidSearch: The search text makes no sense, or names what is not in this workspace.
     """
     membership = await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
-    scope = f"{workspace_id} {filters!r}"
-    after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
+    scope, after = _place(workspace_id, filters, cursor)
     found, last = await _found(session, membership=membership, filters=filters, after=after, limit=limit + 1)
     items = found[:limit]
     if len(found) > limit:
-        last = PageKey(items[-1].spent_on, items[-1].id)
+        last = _key_of(items[-1])
     return Page(items, last.cursor(scope=scope) if last else None)
 
 
@@ -70,20 +69,18 @@ async def list_entries(
     cursor: str | None = None,
 ) -> Page[Entry]:
     """As `list_expenses`, only what a list shows of each; raises the same."""
-    if filters.is_search or filters.category_id is not None or filters.is_uncategorised:
+    if not _asks_for_days_only(filters):
         page = await list_expenses(
             session, actor=actor, workspace_id=workspace_id, filters=filters, limit=limit, cursor=cursor
         )
         return Page([entry_of(each) for each in page.items], page.next)
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
-    scope = f"{workspace_id} {filters!r}"
-    after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
+    scope, after = _place(workspace_id, filters, cursor)
     found = await entry_queries.entries_on_page(
         session, workspace_id=workspace_id, filters=filters, after=after, limit=limit + 1
     )
-    items = found[:limit]
-    last = PageKey(items[-1].spent_on, items[-1].id) if len(found) > limit else None
-    return Page(items, last.cursor(scope=scope) if last else None)
+    following = _key_of(found[limit - 1]).cursor(scope=scope) if len(found) > limit else None
+    return Page(found[:limit], following)
 
 
 async def show_expenses(
@@ -96,19 +93,18 @@ async def show_expenses(
     cursor: str | None = None,
 ) -> Page[str]:
     """As `list_expenses`, each in JSON; raises the same. What is asked for most comes so from the database."""
-    if filters.is_search or filters.category_id is not None or filters.is_uncategorised:
+    if not _asks_for_days_only(filters):
         page = await list_expenses(
             session, actor=actor, workspace_id=workspace_id, filters=filters, limit=limit, cursor=cursor
         )
         return Page([json.dumps(each.snapshot(), ensure_ascii=False) for each in page.items], page.next)
     await authorize(session, actor=actor, workspace_id=workspace_id, action=Action.SEE_LEDGER)
-    scope = f"{workspace_id} {filters!r}"
-    after = None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
+    scope, after = _place(workspace_id, filters, cursor)
     found = await snapshot_queries.shown_on_page(
         session, workspace_id=workspace_id, filters=filters, after=after, limit=limit + 1
     )
     texts = await _texts(session, workspace_id=workspace_id, found=found[:limit])
-    following = _key_of(texts[-1]).cursor(scope=scope) if texts and len(found) > limit else None
+    following = _key_in(texts[-1]).cursor(scope=scope) if texts and len(found) > limit else None
     return Page(texts, following)
 
 
@@ -123,7 +119,22 @@ async def _texts(session: Session, *, workspace_id: UUID, found: list[str | UUID
     ]
 
 
-def _key_of(text: str) -> PageKey:
+def _asks_for_days_only(filters: ExpenseFilter) -> bool:
+    """What is asked for most, and answered without an `Expense` for each row."""
+    return not filters.is_search and filters.category_id is None and not filters.is_uncategorised
+
+
+def _place(workspace_id: UUID, filters: ExpenseFilter, cursor: str | None) -> tuple[str, PageKey | None]:
+    """What a cursor is good for, and where this one goes on. Raises `InvalidCursor`."""
+    scope = f"{workspace_id} {filters!r}"
+    return scope, None if cursor is None else PageKey.from_cursor(cursor, scope=scope)
+
+
+def _key_of(each: Expense | Entry) -> PageKey:
+    return PageKey(each.spent_on, each.id)
+
+
+def _key_in(text: str) -> PageKey:
     said = json.loads(text)
     return PageKey(date.fromisoformat(said["spent_on"]), UUID(said["id"]))
 
